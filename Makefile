@@ -1,0 +1,38 @@
+# Everything runs in .venv, which is made here when it is missing or pyproject.toml has changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: report test lint types format data clean
+
+report: $(STAMP)  ## models against formulas on the CDNOW data (23,570 customers)
+	$(BIN)/clvmodel report cdnow --out reports/cdnow
+
+test: lint types  ## lint, types, then every test, doctest and notebook
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+data: $(STAMP)  ## write data/sample again, byte for byte
+	$(BIN)/python scripts/make_cdnow_sample.py
+	$(BIN)/python scripts/make_shop_orders.py
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clvmodel needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build reports *.egg-info

@@ -1,0 +1,182 @@
+"""Maximum likelihood for every model: Newton in log-parameters, on cells, in dimensionless units.
+
+The search needs a log-likelihood and its score; curvature comes from differences of the score.
+Convergence is judged on the gradient per customer, not by a flag of the optimiser. Log-parameters
+stay in a wide box: an estimate on its wall is a direction in which the data say nothing more, and
+is reported as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+CONVERGED = 1e-9  # largest gradient per customer, in log-parameters
+_WALL = np.log(1e7)  # the box of the log-parameters, about 0, in dimensionless units
+_STEPS = 200
+_FLAT = 1e-7  # information per customer below which a direction is called flat
+
+
+class Estimable(Protocol):
+    """What the engine needs of a model."""
+
+    columns: tuple[str, ...]
+    scaled: tuple[str, ...]
+    limits: dict[str, str]
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]: ...  # noqa: D102
+    def values(self) -> tuple[float, ...]: ...  # noqa: D102
+    @classmethod
+    def from_log(cls, log_parameters: ArrayLike) -> Self: ...  # noqa: D102
+    def rescaled(self, factor: float) -> Self: ...  # noqa: D102
+    def to_dict(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Where a search ended: log-parameters, information matrix there, gradient per customer."""
+
+    point: Array
+    information: Array
+    gradient: float
+    converged: bool
+    flat: tuple[str, ...]
+    starts: int
+
+
+def search(model: Any, columns: Sequence[Array], weight: Array, starts: Sequence[Any]) -> Optimum:
+    """Maximize the weighted log-likelihood, from the first start that leads to a maximum.
+
+    If one start fails the next is tried, and the best end of all is returned.
+    """
+    total = float(weight.sum())
+
+    def objective(point: Array) -> tuple[float, Array]:
+        at = model.from_log(point)
+        value = float(weight @ at.log_likelihood(*columns))
+        return value / total, (at.score(*columns) @ weight) * np.exp(point) / total
+
+    best: tuple[float, Array, Array] | None = None
+    tried = 0
+    for start in starts:
+        tried += 1
+        value, point, gradient = _climb(objective, np.log(np.array(start.values())))
+        if best is None or value > best[0]:
+            best = value, point, gradient
+        if _is_top(point, gradient):
+            break
+    assert best is not None
+    _, point, gradient = best
+    information = -_curvature(objective, point)
+    flat = _flat_directions(model.names(), point, information)
+    return Optimum(
+        point=point,
+        information=information * total,
+        gradient=float(np.abs(_free(point, gradient) * gradient).max()),
+        converged=_is_top(point, gradient),
+        flat=flat,
+        starts=tried,
+    )
+
+
+Objective = Callable[[Array], tuple[float, Array]]
+
+
+def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:
+    """Newton steps with a trust radius, until the gradient vanishes or no step gains."""
+    point = np.clip(point, -_WALL, _WALL)
+    value, gradient = objective(point)
+    radius = 1.0
+    for _ in range(_STEPS):
+        free = _free(point, gradient)
+        if np.abs(gradient[free]).max(initial=0.0) < CONVERGED * 1e-2:
+            break
+        hessian = _curvature(objective, point, gradient)
+        step = np.zeros_like(point)
+        step[free] = _newton_step(gradient[free], hessian[np.ix_(free, free)], radius)
+        trial = np.clip(point + step, -_WALL, _WALL)
+        new_value, new_gradient = objective(trial)
+        if new_value >= value or _settles(value, new_value, gradient, new_gradient, free):
+            gain = new_value - value
+            expected = gradient @ (trial - point)
+            radius = min(4.0, radius * 2) if gain > 0.3 * expected else radius
+            moved = float(np.abs(trial - point).max())
+            point, value, gradient = trial, new_value, new_gradient
+            if moved < 1e-14:
+                break
+        else:
+            radius = 0.25 * min(radius, float(np.abs(step).max()))
+            if radius < 1e-13:
+                break
+    return value, point, gradient
+
+
+def _settles(value: float, new: float, old_g: Array, new_g: Array, free: NDArray[np.bool_]) -> bool:
+    """Near the top values differ by rounding only: accept a step that shrinks the gradient."""
+    level = new > value - 1e-13 * abs(value)
+    return bool(level and np.abs(new_g[free]).max() < np.abs(old_g[free]).max())
+
+
+def _newton_step(gradient: Array, hessian: Array, radius: float) -> Array:
+    """Ascent step: Newton's where the curvature is negative, cut to the trust radius."""
+    values, vectors = np.linalg.eigh(hessian)
+    along = vectors.T @ gradient
+    step = vectors @ (along / np.maximum(np.abs(values), 1e-12))
+    longest = float(np.abs(step).max())
+    return np.asarray(step if longest <= radius else step * (radius / longest))
+
+
+def _curvature(objective: Objective, point: Array, gradient: Array | None = None) -> Array:
+    """Hessian from differences of the gradient: one-sided on the way, two-sided at the end."""
+    size = 1e-5
+    rows = []
+    for i in range(point.size):
+        ahead = point.copy()
+        ahead[i] += size
+        if gradient is None:
+            behind = point.copy()
+            behind[i] -= size
+            rows.append((objective(ahead)[1] - objective(behind)[1]) / (2 * size))
+        else:
+            rows.append((objective(ahead)[1] - gradient) / size)
+    hessian = np.array(rows)
+    return np.asarray(0.5 * (hessian + hessian.T))
+
+
+def _free(point: Array, gradient: Array) -> NDArray[np.bool_]:
+    """Log-parameters that are not pressed against a wall of the box."""
+    return ~(((point >= _WALL) & (gradient > 0)) | ((point <= -_WALL) & (gradient < 0)))
+
+
+def _is_top(point: Array, gradient: Array) -> bool:
+    return bool(np.abs(gradient[_free(point, gradient)]).max(initial=0.0) < CONVERGED)
+
+
+def _flat_directions(names: Sequence[str], point: Array, information: Array) -> tuple[str, ...]:
+    """Parameters that ran away, or move along a direction without information: "a low", ..."""
+    values, vectors = np.linalg.eigh(information)
+    flat = []
+    for i, name in enumerate(names):
+        side = "low" if point[i] < 0 else "high"
+        loose = any(abs(vectors[i, k]) > 0.3 for k in np.flatnonzero(values < _FLAT))
+        if abs(point[i]) >= _WALL or (loose and abs(point[i]) > np.log(50)):
+            flat.append(f"{name} {side}")
+    return tuple(flat)
+
+
+def covariance_of(information: Array) -> Array:
+    """Covariance of the log-parameters: the inverse information, symmetric positive definite.
+
+    A direction without information gets a huge variance rather than a negative one.
+    """
+    values, vectors = np.linalg.eigh(information)
+    safe = np.maximum(values, max(1e-12 * float(np.abs(values).max()), 1e-8))
+    covariance = (vectors / safe) @ vectors.T
+    return np.asarray(0.5 * (covariance + covariance.T))

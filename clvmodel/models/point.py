@@ -1,0 +1,65 @@
+"""What every model is: one point in its parameter space, validated once, made from plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from clvmodel.errors import ParameterError
+
+Array = NDArray[np.float64]
+Seed = int | np.random.Generator | None
+
+
+class Point:
+    """Mixin of the frozen dataclasses that are models: names, values, checks, a dictionary."""
+
+    __slots__ = ()
+
+    columns: ClassVar[tuple[str, ...]]
+    """The columns of a customer summary that the likelihood reads, in its order of arguments."""
+    scaled: ClassVar[tuple[str, ...]]
+    """Those of them that are measured in the unit which `rescaled` changes (time, or money)."""
+    limits: ClassVar[dict[str, str]]
+    """What it means when an estimate runs away: "a low" or "r high" -> words."""
+
+    def __post_init__(self) -> None:
+        """Refuse a parameter that is not a finite positive number."""
+        for name, value in zip(self.names(), self.values(), strict=True):
+            if not (np.isfinite(value) and value > 0):
+                raise ParameterError.not_positive(type(self).__name__, name, value)
+            object.__setattr__(self, name, float(value))
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Names of the parameters, in order."""
+        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+
+    def values(self) -> tuple[float, ...]:
+        """Values of the parameters, in order."""
+        return astuple(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_log(cls, log_parameters: ArrayLike) -> Self:
+        """Make the model whose parameters have these logarithms."""
+        return cls(*np.exp(np.asarray(log_parameters, float)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return {"model": class name, parameter: value, ...}."""
+        return {
+            "model": type(self).__name__,
+            **dict(zip(self.names(), self.values(), strict=True)),
+        }
+
+
+def as_arrays(*values: ArrayLike) -> tuple[Array, ...]:
+    """Return the arguments as float arrays of one common shape."""
+    return tuple(np.broadcast_arrays(*(np.asarray(value, float) for value in values)))
+
+
+def as_float(value: Any) -> Any:
+    """Return float64: an array, or a scalar where every argument was one."""
+    return np.asarray(value, float)[()]

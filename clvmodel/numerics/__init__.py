@@ -1,0 +1,1 @@
+"""Special functions and integrals that keep their accuracy; no idea of customers."""

@@ -1,0 +1,99 @@
+"""Logarithms of Gamma and Beta expressions, without the cancellation of the textbook forms.
+
+[Loader] C. Loader (2000), Fast and Accurate Computation of Binomial Probabilities: densities by
+         their deviance from the mode, so that nothing large is subtracted from anything large.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+Array = NDArray[np.float64]
+
+_HALF_LOG_2PI = 0.5 * np.log(2 * np.pi)
+# Coefficients B_2k / (2k (2k - 1)) of Stirling's series in 1/z, k = 1..8.
+_STIRLING = (
+    1 / 12,
+    -1 / 360,
+    1 / 1260,
+    -1 / 1680,
+    1 / 1188,
+    -691 / 360360,
+    1 / 156,
+    -3617 / 122400,
+)
+
+
+def log1p_gap(v: Array, one_plus_v: Array | None = None) -> Array:
+    """v - log(1 + v) for v > -1, accurate to its last digits also near v = 0.
+
+    Near v = -1 the sum 1 + v has lost its digits; pass it where it is known better.
+    """
+    v = np.asarray(v, float)
+    small = np.abs(v) < 0.5
+    near = np.where(small, v, 0.0)
+    s = near / (2 + near)  # log1p(v) = 2 atanh(s)
+    square = s * s
+    tail = np.zeros_like(square)
+    for k in range(41, 1, -2):
+        tail = square * (1 / k + tail)
+    series = s * near - 2 * s * tail
+    known = 1 + v if one_plus_v is None else one_plus_v
+    return np.asarray(np.where(small, series, v - np.log(np.where(small, 1.0, known))))
+
+
+def stirling_error(z: Array) -> Array:
+    """log Gamma(z) minus Stirling's formula (z - 1/2) log z - z + log(2 pi) / 2, for z > 0."""
+    z = np.asarray(z, float)
+    large = np.where(z < 12, 12.0, z)
+    inverse = 1 / large
+    square = inverse * inverse
+    series = np.zeros_like(square)
+    for coefficient in reversed(_STIRLING):
+        series = coefficient + square * series
+    small = np.where(z < 12, z, 12.0)
+    exact = gammaln(small) - (small - 0.5) * np.log(small) + small - _HALF_LOG_2PI
+    return np.asarray(np.where(z < 12, exact, series * inverse))
+
+
+def log_rising(z: Array, n: Array) -> Array:
+    """log of Gamma(z + n) / Gamma(z), for z > 0 and n >= 0, also where z is huge."""
+    z, n = np.asarray(z, float), np.asarray(n, float)
+    large = np.where(z < 12, 12.0, z)
+    ratio = n / large
+    # (z + n - 1/2) log(z + n) - (z - 1/2) log z - n, with the large parts taken out by hand
+    stable = (
+        n * np.log(large)
+        + (n - 0.5) * np.log1p(ratio)
+        - large * log1p_gap(ratio)
+        + stirling_error(large + n)
+        - stirling_error(large)
+    )
+    return np.asarray(np.where(z < 12, gammaln(z + n) - gammaln(z), stable))
+
+
+def log_beta_ratio(a: Array, b: Array, n: Array) -> Array:
+    """log of B(a, b + n) / B(a, b): the chance that n coins with p ~ Beta(a, b) all fall tails."""
+    return log_rising(b, n) - log_rising(np.asarray(a) + b, n)
+
+
+def log_beta_prime_density(z: Array, c: Array, p: Array, q: Array) -> Array:
+    """Log density of log z where z / (z + c) ~ Beta(p, q): log of u^p (1-u)^q / B(p, q).
+
+    Written as a deviance from the mode [Loader], so that p and q may be tiny or huge.
+    """
+    z, c, p, q = np.broadcast_arrays(*(np.asarray(v, float) for v in (z, c, p, q)))
+    from_mode = (z * q - c * p) / (z + c)
+    share = (p + q) / (z + c)
+    return np.asarray(
+        -p * log1p_gap(from_mode / p, z * share / p)
+        - q * log1p_gap(-from_mode / q, c * share / q)
+        - 0.5 * np.log1p(p / q)
+        + 0.5 * np.log(p)
+        - _HALF_LOG_2PI
+        - stirling_error(p)
+        - stirling_error(q)
+        + stirling_error(p + q)
+    )

@@ -1,0 +1,101 @@
+"""Cut an order history at a day: what was known then, and what each customer did afterwards."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodel.errors import DataError
+from clvmodel.tables.duckdb_source import read_purchases
+from clvmodel.tables.purchases import Purchases, from_day, to_day
+from clvmodel.tables.summary import Summary
+from clvmodel.units import horizon_in_days, parse_date
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """A calibration summary and, row by row, what its customers did in (cutoff, cutoff + days].
+
+    `purchases` counts purchases, `value` sums them (None without a value column). Customers whose
+    first purchase falls in the holdout are known to nobody at the cutoff; they are counted apart,
+    as `late_customers`, with their `late_purchases` and `late_value`, so that totals reconcile.
+    """
+
+    calibration: Summary
+    cutoff: dt.date
+    days: int
+    purchases: Array
+    value: Array | None
+    late_customers: int
+    late_purchases: int
+    late_value: float
+    history: Purchases
+
+    @property
+    def end(self) -> dt.date:
+        """Last day of the holdout, inclusive."""
+        return self.cutoff + dt.timedelta(days=self.days)
+
+
+def holdout_split(
+    orders: Any,
+    *,
+    customer: str,
+    date: str,
+    value: str | None = None,
+    cutoff: Any = None,
+    horizon: Any = None,
+    unit: str = "D",
+    date_format: str | None = None,
+) -> Holdout:
+    """Split an order history at the end of the day `cutoff`; the holdout lasts for `horizon`.
+
+    Only orders up to the cutoff enter the calibration summary. By default the holdout is the last
+    half of the history, at most a year: a judgement, which leaves as much to learn from as to
+    check against. Both windows are aggregated by the same code. Raises as `summarize` does, and
+    DataError if the holdout is not covered by the orders.
+    """
+    history = read_purchases(orders, customer, date, value, date_format=date_format)
+    first, last = history.first_day, history.last_day
+    observed = (last - first).days + 1
+    if cutoff is None and horizon is None:
+        days = min(observed // 2, 365)
+        cut = last - dt.timedelta(days=days)
+    elif cutoff is None:
+        days = round(horizon_in_days(horizon, unit, None))
+        cut = last - dt.timedelta(days=days)
+    else:
+        cut = parse_date(cutoff, "cutoff")
+        days = (last - cut).days if horizon is None else round(horizon_in_days(horizon, unit, cut))
+    if days < 1 or cut < first or cut + dt.timedelta(days=days) > last:
+        raise DataError(
+            f"A holdout of {days} days after {cut} does not fit: the orders run from {first} to "
+            f"{last}. Choose an earlier cutoff or a shorter horizon."
+        )
+    return split_purchases(history, cut, days, unit)
+
+
+def split_purchases(history: Purchases, cutoff: dt.date, days: int, unit: str) -> Holdout:
+    """Split purchases already read; see `holdout_split`."""
+    cut = to_day(cutoff)
+    past, known = history.until(cut)
+    count, value = history.within(cut, cut + days)
+    late = np.ones(len(history.ids), dtype=bool)
+    late[known] = False
+    return Holdout(
+        calibration=Summary.from_purchases(past, from_day(cut), unit),
+        cutoff=cutoff,
+        days=days,
+        purchases=count[known],
+        value=None if value is None else value[known],
+        late_customers=int((count[late] > 0).sum()),
+        late_purchases=int(count[late].sum()),
+        late_value=0.0 if value is None else float(value[late].sum()),
+        history=history,
+    )

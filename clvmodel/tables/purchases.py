@@ -1,0 +1,110 @@
+"""Purchases: a customer's orders of one day, merged; and the account of every row that went in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+EPOCH = dt.date(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """Rows left out for one reason: how many, and the sum of their amounts (finite ones)."""
+
+    reason: str
+    rows: int
+    amount: float
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """Where every row went: rows in = purchases + merged + the rows of `excluded`.
+
+    `purchases` counts days with a purchase, `merged` the further rows of those days. `zero` counts
+    the purchases of value 0 among them (free orders, no refund that day), which are kept.
+    """
+
+    rows: int
+    purchases: int
+    merged: int
+    excluded: tuple[Excluded, ...]
+    zero: int = 0
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        """Say in one line what became of the rows."""
+        parts = [f"{self.rows:,} rows -> {self.purchases:,} purchases"]
+        if self.merged:
+            parts.append(f"{self.merged:,} merged into a purchase of the same day")
+        parts += [f"{e.rows:,} left out ({e.reason})" for e in self.excluded if e.rows]
+        if self.zero:
+            parts.append(f"{self.zero:,} purchases of value 0 kept")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Purchases:
+    """All purchases, sorted by customer and day; plain arrays.
+
+    `ids` holds the distinct customers; `customer` indexes it; `day` counts from 1970-01-01;
+    `value` is None where the orders have no value column. `kind` is the kind of frame that came in.
+    """
+
+    ids: pa.Array
+    customer: NDArray[np.int64]
+    day: NDArray[np.int64]
+    value: Array | None
+    reconciliation: Reconciliation
+    kind: str
+
+    @property
+    def first_day(self) -> dt.date:
+        """Day of the first purchase."""
+        return from_day(int(self.day.min()))
+
+    @property
+    def last_day(self) -> dt.date:
+        """Day of the last purchase."""
+        return from_day(int(self.day.max()))
+
+    def within(self, after: int, until: int) -> tuple[Array, Array | None]:
+        """Count and sum of value per customer of the purchases on days in (after, until]."""
+        chosen = (self.day > after) & (self.day <= until)
+        n = len(self.ids)
+        count = np.bincount(self.customer[chosen], minlength=n).astype(float)
+        if self.value is None:
+            return count, None
+        return count, np.bincount(self.customer[chosen], weights=self.value[chosen], minlength=n)
+
+    def until(self, day: int) -> tuple[Purchases, NDArray[np.intp]]:
+        """Return what was known at the end of a day, and which customers (indices) it knows."""
+        chosen = self.day <= day
+        known, customer = np.unique(self.customer[chosen], return_inverse=True)
+        value = None if self.value is None else self.value[chosen]
+        kept = int(chosen.sum())
+        past = Purchases(
+            self.ids.take(pa.array(known)),
+            customer.astype(np.int64),
+            self.day[chosen],
+            value,
+            Reconciliation(kept, kept, 0, ()),
+            self.kind,
+        )
+        return past, known
+
+
+def to_day(date: dt.date) -> int:
+    """Days from 1970-01-01 to a date."""
+    return (date - EPOCH).days
+
+
+def from_day(day: Any) -> dt.date:
+    """Return the date that lies `day` days after 1970-01-01."""
+    return EPOCH + dt.timedelta(days=int(day))

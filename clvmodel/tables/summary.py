@@ -1,0 +1,241 @@
+"""The customer summary: how often, how recently, for how long and for how much each one bought."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from clvmodel.errors import ColumnError, DataError
+from clvmodel.tables.duckdb_source import read_purchases
+from clvmodel.tables.frames import native_frame, read_frame
+from clvmodel.tables.purchases import Purchases, Reconciliation, to_day
+from clvmodel.units import UNIT_NAMES, days_in, parse_date
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """One row per customer, in the unit of time `unit`, as seen at the end of the day `end`.
+
+    Arrays, one value per customer: `frequency` (repeat purchases), `recency` (time from first to
+    last purchase), `T` (time from first purchase to `end`), `first_value`, and `monetary_value`
+    (mean value of the repeat purchases, 0 if none); the last two are None without a value column.
+    `frame` is the same as a table, of the kind that the orders came in. `purchases` is None for
+    a summary made by `from_frame`.
+    """
+
+    ids: pa.Array
+    frequency: Array
+    recency: Array
+    T: Array
+    first_value: Array | None
+    monetary_value: Array | None
+    unit: str
+    end: dt.date | None
+    kind: str
+    reconciliation: Reconciliation | None = None
+    purchases: Purchases | None = None
+
+    def __post_init__(self) -> None:
+        """Check the unit and lock the arrays."""
+        days_in(self.unit)
+        for array in (self.frequency, self.recency, self.T, self.first_value, self.monetary_value):
+            if array is not None:
+                array.setflags(write=False)
+
+    @classmethod
+    def from_purchases(cls, purchases: Purchases, end: dt.date, unit: str = "D") -> Summary:
+        """Summarize purchases, all of which must lie on or before `end`."""
+        n = len(purchases.ids)
+        starts = np.flatnonzero(np.diff(purchases.customer, prepend=-1))
+        ends = np.append(starts[1:], len(purchases.customer)) - 1
+        frequency = (ends - starts).astype(float)
+        first, last = purchases.day[starts], purchases.day[ends]
+        scale = days_in(unit)
+        first_value = monetary_value = None
+        if purchases.value is not None:
+            first_value = purchases.value[starts].copy()
+            repeat = purchases.value.copy()
+            repeat[starts] = 0.0
+            total = np.bincount(purchases.customer, weights=repeat, minlength=n)
+            monetary_value = total / np.maximum(frequency, 1)
+        return cls(
+            ids=purchases.ids,
+            frequency=frequency,
+            recency=(last - first) / scale,
+            T=(to_day(end) - first) / scale,
+            first_value=first_value,
+            monetary_value=monetary_value,
+            unit=unit,
+            end=end,
+            kind=purchases.kind,
+            reconciliation=purchases.reconciliation,
+            purchases=purchases,
+        )
+
+    @classmethod
+    def from_frame(cls, frame: Any, *, unit: str, end: Any = None) -> Summary:
+        """Take a summary made elsewhere: columns frequency, recency, T, in `unit`.
+
+        monetary_value (mean of the repeat purchases), first_value and customer_id are optional.
+        Raises ColumnError for a missing column, DataError for impossible values.
+        """
+        table, kind = read_frame(frame)
+        for name in ("frequency", "recency", "T"):
+            if name not in table.column_names:
+                raise ColumnError.missing(name, name, table.column_names)
+
+        def column(name: str) -> Array | None:
+            if name not in table.column_names:
+                return None
+            return table[name].to_numpy().astype(float)
+
+        ids = (
+            table["customer_id"].combine_chunks()
+            if "customer_id" in table.column_names
+            else pa.array(np.arange(table.num_rows))
+        )
+        frequency, recency, T = (column(name) for name in ("frequency", "recency", "T"))
+        assert frequency is not None
+        assert recency is not None
+        assert T is not None
+        check_histories(frequency, recency, T)
+        return cls(
+            ids=ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids,
+            frequency=frequency,
+            recency=recency,
+            T=T,
+            first_value=column("first_value"),
+            monetary_value=column("monetary_value"),
+            unit=unit,
+            end=None if end is None else parse_date(end),
+            kind=kind,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of customers."""
+        return len(self.frequency)
+
+    @property
+    def start(self) -> dt.date | None:
+        """Day of the first purchase of all, if `end` is known."""
+        if self.end is None:
+            return None
+        return self.end - dt.timedelta(days=round(float(self.T.max()) * days_in(self.unit)))
+
+    @property
+    def total_value(self) -> Array | None:
+        """Sum of each customer's purchases so far, the first included."""
+        if self.monetary_value is None or self.first_value is None:
+            return None
+        return self.first_value + self.frequency * self.monetary_value
+
+    def in_unit(self, unit: str) -> Summary:
+        """Return the same summary with times in another unit."""
+        factor = days_in(self.unit) / days_in(unit)
+        if factor == 1.0:
+            return self
+        return Summary(
+            **{
+                **{k: getattr(self, k) for k in self.__dataclass_fields__},
+                "recency": self.recency * factor,
+                "T": self.T * factor,
+                "unit": unit,
+            }
+        )
+
+    @cached_property
+    def frame(self) -> Any:
+        """The summary as a table of the kind that came in, one row per customer."""
+        columns: dict[str, Any] = {
+            "customer_id": self.ids,
+            "frequency": self.frequency.astype(np.int64),
+            "recency": self.recency,
+            "T": self.T,
+        }
+        if self.monetary_value is not None:
+            columns["monetary_value"] = self.monetary_value
+        if self.first_value is not None:
+            columns["first_value"] = self.first_value
+        if self.end is not None:
+            scale, last = days_in(self.unit), to_day(self.end)
+            first = last - np.rint(self.T * scale).astype(np.int64)
+            bought = first + np.rint(self.recency * scale).astype(np.int64)
+            columns["first_purchase"] = _dates(first)
+            columns["last_purchase"] = _dates(bought)
+        return native_frame(columns, self.kind)
+
+    def __repr__(self) -> str:
+        """Say how many customers, over which time, and what became of the rows."""
+        repeat = int((self.frequency > 0).sum())
+        lines = [
+            f"Summary of {len(self):,} customers, {repeat:,} with repeat purchases "
+            f"({int(self.frequency.sum()):,}), in {UNIT_NAMES[self.unit]}"
+        ]
+        if self.end is not None:
+            lines.append(f"{self.start} to {self.end} (inclusive)")
+        if self.reconciliation is not None:
+            lines.append(str(self.reconciliation))
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head = native_frame(read_frame(self.frame)[0].slice(0, 5))
+        return f"<pre>{escape(repr(self))}</pre>{head.to_html(index=False)}"
+
+
+def summarize(
+    orders: Any,
+    *,
+    customer: str,
+    date: str,
+    value: str | None = None,
+    end: Any = None,
+    unit: str = "D",
+    date_format: str | None = None,
+) -> Summary:
+    """Summarize an order history: one row per customer, every input row accounted for.
+
+    `orders` is a pandas, polars or pyarrow table, or the path of a CSV or Parquet file; it is not
+    changed. `customer`, `date` and `value` name its columns; without `value`, only the timing of
+    purchases is summarized. `end` is the last day of observation, inclusive (default: the day of
+    the last order); orders after it are left out. `date_format` reads dates that are not in ISO
+    form, such as "%d/%m/%Y". A customer's orders of one calendar day are one purchase; refunds
+    (negative amounts) are netted within their day, and a day of refunds without a positive net is
+    no purchase. `summary.reconciliation` says where each row went.
+
+    Raises ColumnError, DataError, FileError or UnitError, each saying what to mend.
+    """
+    days_in(unit)
+    last = None if end is None else parse_date(end)
+    purchases = read_purchases(orders, customer, date, value, last, date_format)
+    return Summary.from_purchases(purchases, last or purchases.last_day, unit)
+
+
+def _dates(days: NDArray[np.int64]) -> pa.Array:
+    return pa.array(days.astype("datetime64[D]").astype("datetime64[ms]"))
+
+
+def check_histories(frequency: Array, recency: Array, T: Array) -> None:
+    """Refuse histories that cannot be: raises DataError naming the rule and the first row."""
+    rules = {
+        "frequency must be a whole number >= 0": (frequency >= 0)
+        & (frequency == np.floor(frequency)),
+        "recency must be >= 0 and at most T": (recency >= 0) & (recency <= T * (1 + 1e-12)),
+        "recency must be 0 where frequency is 0": (frequency > 0) | (recency == 0),
+        "T must be finite": np.isfinite(T),
+    }
+    for rule, holds in rules.items():
+        if not holds.all():
+            row = int(np.argmin(holds))
+            raise DataError(
+                f"{rule}; {int((~holds).sum()):,} rows break it, the first is row {row}: "
+                f"frequency {frequency[row]:g}, recency {recency[row]:g}, T {T[row]:g}."
+            )
