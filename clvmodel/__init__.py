@@ -1,0 +1,97 @@
+"""Customer lifetime value: how often, for how long and for how much each customer will buy again.
+
+`import clvmodel as clv`. Names are loaded when they are first used, so that the import is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BGNBD": "clvmodel.models.bg_nbd",
+    "GammaGamma": "clvmodel.models.gamma_gamma",
+    "Summary": "clvmodel.tables.summary",
+    "summarize": "clvmodel.tables.summary",
+    "Holdout": "clvmodel.tables.holdout",
+    "holdout_split": "clvmodel.tables.holdout",
+    "Fit": "clvmodel.fitting.fit",
+    "fit": "clvmodel.fitting.estimate",
+    "ValueModel": "clvmodel.value.value_model",
+    "FittedValueModel": "clvmodel.value.value_model",
+    "load": "clvmodel.value.value_model",
+    "StoreFormula": "clvmodel.value.formulas",
+    "ProfitRetention": "clvmodel.value.formulas",
+    "ChurnFormula": "clvmodel.value.formulas",
+    "RunRate": "clvmodel.value.naive",
+    "LastPeriod": "clvmodel.value.naive",
+    "Comparison": "clvmodel.evaluate.comparison",
+    "backtest": "clvmodel.evaluate.backtest",
+    "ClvError": "clvmodel.errors",
+    "ColumnError": "clvmodel.errors",
+    "ConvergenceError": "clvmodel.errors",
+    "DataError": "clvmodel.errors",
+    "FileError": "clvmodel.errors",
+    "IntegrationError": "clvmodel.errors",
+    "MissingDependencyError": "clvmodel.errors",
+    "ParameterError": "clvmodel.errors",
+    "UnitError": "clvmodel.errors",
+}
+
+if TYPE_CHECKING:
+    from clvmodel import datasets as datasets
+    from clvmodel.errors import ClvError as ClvError
+    from clvmodel.errors import ColumnError as ColumnError
+    from clvmodel.errors import ConvergenceError as ConvergenceError
+    from clvmodel.errors import DataError as DataError
+    from clvmodel.errors import FileError as FileError
+    from clvmodel.errors import IntegrationError as IntegrationError
+    from clvmodel.errors import MissingDependencyError as MissingDependencyError
+    from clvmodel.errors import ParameterError as ParameterError
+    from clvmodel.errors import UnitError as UnitError
+    from clvmodel.evaluate.backtest import backtest as backtest
+    from clvmodel.evaluate.comparison import Comparison as Comparison
+    from clvmodel.fitting.estimate import fit as fit
+    from clvmodel.fitting.fit import Fit as Fit
+    from clvmodel.models.bg_nbd import BGNBD as BGNBD
+    from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
+    from clvmodel.present import plots as plots
+    from clvmodel.tables.holdout import Holdout as Holdout
+    from clvmodel.tables.holdout import holdout_split as holdout_split
+    from clvmodel.tables.summary import Summary as Summary
+    from clvmodel.tables.summary import summarize as summarize
+    from clvmodel.value.formulas import ChurnFormula as ChurnFormula
+    from clvmodel.value.formulas import ProfitRetention as ProfitRetention
+    from clvmodel.value.formulas import StoreFormula as StoreFormula
+    from clvmodel.value.naive import LastPeriod as LastPeriod
+    from clvmodel.value.naive import RunRate as RunRate
+    from clvmodel.value.value_model import FittedValueModel as FittedValueModel
+    from clvmodel.value.value_model import ValueModel as ValueModel
+    from clvmodel.value.value_model import load as load
+
+__all__ = [
+    *_HOME,
+    "datasets",
+    "plots",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home when it is first used."""
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name == "plots":
+        value = importlib.import_module("clvmodel.present.plots")
+    elif name == "datasets":
+        value = importlib.import_module("clvmodel.datasets")
+    else:
+        raise AttributeError(f"module 'clvmodel' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted([*globals(), *__all__])
