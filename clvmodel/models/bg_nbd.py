@@ -66,6 +66,7 @@ class BGNBD(Point):
     a: float
     b: float
 
+    title: ClassVar[str] = "BG/NBD"
     columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     scaled: ClassVar[tuple[str, ...]] = ("recency", "T")
     limits: ClassVar[dict[str, str]] = {

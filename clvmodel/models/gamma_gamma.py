@@ -39,6 +39,7 @@ class GammaGamma(Point):
     q: float
     gamma: float
 
+    title: ClassVar[str] = "Gamma-Gamma"
     columns: ClassVar[tuple[str, ...]] = ("frequency", "monetary_value")
     scaled: ClassVar[tuple[str, ...]] = ("monetary_value",)
     limits: ClassVar[dict[str, str]] = {

@@ -19,6 +19,8 @@ class Point:
 
     __slots__ = ()
 
+    title: ClassVar[str]
+    """The name of the model in the literature."""
     columns: ClassVar[tuple[str, ...]]
     """The columns of a customer summary that the likelihood reads, in its order of arguments."""
     scaled: ClassVar[tuple[str, ...]]

@@ -1,0 +1,264 @@
+"""Fit on what was known at a cutoff, predict the time after it, and score against what happened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodel.errors import ClvError, DataError, ParameterError
+from clvmodel.evaluate.comparison import Comparison, Result
+from clvmodel.evaluate.metrics import METRICS, mae, mean_difference
+from clvmodel.evaluate.tracking import by_frequency, tracking
+from clvmodel.tables.frames import read_frame
+from clvmodel.tables.holdout import Holdout, holdout_split
+from clvmodel.tables.purchases import Purchases
+from clvmodel.tables.summary import Summary
+from clvmodel.value.formulas import ChurnFormula, ProfitRetention, StoreFormula
+from clvmodel.value.naive import LastPeriod, RunRate
+from clvmodel.value.value_model import ValueModel
+
+Array = NDArray[np.float64]
+Prediction = dict[str, Array]
+_PACKAGES = ("clvmodel", "numpy", "scipy", "pandas", "duckdb", "lifetimes", "matplotlib")
+
+
+def default_candidates() -> tuple[Any, ...]:
+    """Return this package's model, the same fitted by lifetimes, three formulas, two naive ones."""
+    return (
+        ValueModel(),
+        ValueModel(engine="lifetimes"),
+        StoreFormula(),
+        ProfitRetention(),
+        ChurnFormula(),
+        RunRate(),
+        LastPeriod(),
+    )
+
+
+def backtest(
+    orders: Any,
+    candidates: Iterable[Any] | None = None,
+    *,
+    customer: str,
+    date: str,
+    value: str | None = None,
+    cutoffs: Sequence[Any] | None = None,
+    horizon: Any = None,
+    unit: str = "D",
+    date_format: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Compare candidates on one holdout that none of them has seen.
+
+    Each candidate is fitted to the customers known at the end of the day `cutoffs[0]`, with orders
+    up to then only, and predicts the `horizon` after it. Without a cutoff, the holdout is the end
+    of the history: the last `horizon` or, without that, the last half, at most a year.
+
+    `candidates` follow the protocol of `clvmodel.value.candidates`; by default the models, in this
+    package's and in lifetimes' estimation, three formulas and two naive forecasts. A candidate
+    that fails is a row with its reason. Values are revenue: candidates predict with margin 1.
+    `progress` is called with a line of text before each step.
+
+    `data` of the result: source, rows, purchases, customers, repeat_customers (known at the
+    cutoff), first, last, reconciliation, late_customers, late_purchases, late_value (of customers
+    whose first purchase fell in the holdout: nobody's forecast), actual_purchases, actual_value,
+    has_value, fingerprint (of the purchases).
+
+    Raises as `summarize` does, and DataError if the holdout is not covered by the orders.
+    """
+    say = progress or (lambda _: None)
+    if cutoffs is not None and len(cutoffs) != 1:
+        raise ParameterError.out_of_range("cutoffs", list(cutoffs), "one date")
+    chosen = tuple(default_candidates() if candidates is None else candidates)
+    if not chosen:
+        raise ParameterError("candidates is empty; name at least one.")
+    say("reading orders")
+    split = holdout_split(
+        orders,
+        customer=customer,
+        date=date,
+        value=value,
+        cutoff=cutoffs[0] if cutoffs else None,
+        horizon=horizon,
+        unit=unit,
+        date_format=date_format,
+    )
+    results, fitted, predictions = [], {}, {}
+    for name, candidate in zip(_names(chosen), chosen, strict=True):
+        say(f"fitting {name}")
+        try:
+            model = candidate.fit(split.calibration)
+            predictions[name] = _predict(model, split.calibration, f"{split.days}D")
+        except Exception as error:  # a failed candidate is a result, whoever wrote it
+            results.append(Result(name, _kind(candidate), "", error=_reason(error)))
+            continue
+        fitted[name] = model
+        results.append(_result(name, candidate, model))
+    say("scoring")
+    scores, differences = _score(split, predictions)
+    return Comparison(
+        cutoff=split.cutoff,
+        end=split.end,
+        days=split.days,
+        unit=unit,
+        results=tuple(results),
+        scores=tuple(scores),
+        differences=tuple(differences),
+        by_frequency=by_frequency(split, predictions),
+        tracking=tracking(split, fitted, _predict),
+        data=_describe(orders, split),
+        options={
+            "customer": customer,
+            "date": date,
+            "value": value,
+            "cutoff": split.cutoff.isoformat(),
+            "horizon": f"{split.days}D",
+            "unit": unit,
+        },
+        versions=_versions(),
+    )
+
+
+def _names(candidates: Sequence[Any]) -> list[str]:
+    """Return a name for each candidate, no two alike."""
+    names: list[str] = []
+    for candidate in candidates:
+        base = name = str(getattr(candidate, "name", type(candidate).__name__))
+        count = 1
+        while name in names:
+            count += 1
+            name = f"{base} ({count})"
+        names.append(name)
+    return names
+
+
+def _kind(candidate: Any) -> str:
+    return str(getattr(candidate, "kind", "model"))
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text if isinstance(error, ClvError) else f"{type(error).__name__}: {text}"
+
+
+def _predict(fitted: Any, summary: Summary, horizon: str) -> Prediction:
+    """Columns of a prediction, after checking that they are what the protocol asks for."""
+    table, _ = read_frame(fitted.predict(summary, horizon))
+    if table.num_rows != len(summary):
+        raise DataError(f"predicted {table.num_rows} rows for {len(summary)} customers.")
+    if "customer_id" in table.column_names:
+        ids = table["customer_id"].to_pylist()
+        if ids != summary.ids.to_pylist():
+            raise DataError("predicted customers in another order than the summary's.")
+    found = {}
+    for target in ("purchases", "value"):
+        name = f"expected_{target}"
+        if name in table.column_names and (target == "purchases" or summary.monetary_value is not None):
+            found[target] = table[name].to_numpy().astype(float)
+            bad = int((~np.isfinite(found[target])).sum())
+            if bad:
+                raise DataError(f"{name} is not finite for {bad:,} customers.")
+    if not found:
+        raise DataError("predicted neither expected_purchases nor expected_value.")
+    return found
+
+
+def _result(name: str, candidate: Any, model: Any) -> Result:
+    fits = tuple(
+        {
+            "model": type(fit.model).__name__,
+            "title": fit.model.title,
+            "engine": fit.engine,
+            "unit": fit.unit,
+            "customers": fit.customers,
+            "log_likelihood": fit.log_likelihood,
+            "converged": fit.converged,
+            "message": fit.message,
+            "parameters": fit.rows(),
+        }
+        for fit in getattr(model, "fits", ())
+    )
+    return Result(name, _kind(candidate), str(getattr(model, "assumptions", "")), fits)
+
+
+def _score(
+    split: Holdout, predictions: dict[str, Prediction]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of `Comparison.scores` and `Comparison.differences`."""
+    scores, differences = [], []
+    for target, actual in (("purchases", split.purchases), ("value", split.value)):
+        made = {name: p[target] for name, p in predictions.items() if target in p}
+        if actual is None or not made:
+            continue
+        for name, predicted in made.items():
+            scores.append(
+                {
+                    "candidate": name,
+                    "target": target,
+                    "actual_total": float(actual.sum()),
+                    "predicted_total": float(predicted.sum()),
+                    **{metric: score(actual, predicted) for metric, score in METRICS.items()},
+                }
+            )
+        best = min(made, key=lambda name: mae(actual, made[name]))
+        for name, predicted in made.items():
+            difference, low, high = mean_difference(actual, predicted, made[best])
+            differences.append(
+                {
+                    "candidate": name,
+                    "target": target,
+                    "difference": difference,
+                    "low": low,
+                    "high": high,
+                    "reference": best,
+                }
+            )
+    return scores, differences
+
+
+def _describe(orders: Any, split: Holdout) -> dict[str, Any]:
+    history = split.history
+    account = history.reconciliation
+    is_path = isinstance(orders, str | Path)
+    return {
+        "source": Path(orders).name if is_path else f"a {history.kind} table",
+        "rows": account.rows,
+        "purchases": account.purchases,
+        "customers": len(split.calibration),
+        "repeat_customers": int((split.calibration.frequency > 0).sum()),
+        "first": history.first_day.isoformat(),
+        "last": history.last_day.isoformat(),
+        "reconciliation": str(account),
+        "late_customers": split.late_customers,
+        "late_purchases": split.late_purchases,
+        "late_value": split.late_value,
+        "actual_purchases": float(split.purchases.sum()),
+        "actual_value": None if split.value is None else float(split.value.sum()),
+        "has_value": split.value is not None,
+        "fingerprint": _fingerprint(history),
+    }
+
+
+def _fingerprint(history: Purchases) -> str:
+    """First 12 hex digits of the SHA-256 of the purchases: customers, days, values."""
+    digest = hashlib.sha256("\n".join(map(str, history.ids.to_pylist())).encode())
+    for array in (history.customer, history.day, history.value):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""Plots and the report: a `Comparison` made visible. Nothing is computed here but layout."""

@@ -1,0 +1,275 @@
+"""Who wins, by which measure and how clearly: the first section of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clvmodel.evaluate.comparison import Comparison
+from clvmodel.evaluate.metrics import BEST
+from clvmodel.present.words import (
+    bias_in_words,
+    joined,
+    number,
+    percent,
+    signed,
+    signed_percent,
+    total,
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric as the report names, explains and prints it."""
+
+    key: str
+    column: str
+    question: str
+    praise: str
+    explanation: str
+    show: Callable[[float | None], str]
+    judge: bool = True
+
+
+MEASURES = (
+    Measure(
+        "bias",
+        "Error of total",
+        "Closest total",
+        "the closest total",
+        "Predicted total against the actual one: 0% is perfect, minus is too low, plus too high. "
+        "What a budget depends on; errors of single customers may cancel.",
+        signed_percent,
+    ),
+    Measure(
+        "mae",
+        "MAE",
+        "Smallest average error per customer (MAE)",
+        "the smallest average error per customer",
+        "Mean absolute error per customer; smaller is better. It favours predicting 0 where most "
+        "customers buy nothing, so read it beside the error of the total.",
+        number,
+    ),
+    Measure(
+        "rmse",
+        "RMSE",
+        "Smallest error where large misses weigh more (RMSE)",
+        "the smallest error where large misses weigh more (RMSE)",
+        "Root mean squared error per customer; smaller is better. Does not favour predicting 0, "
+        "but a few customers with large values dominate it.",
+        number,
+    ),
+    Measure(
+        "top_decile",
+        "Top 10% capture",
+        "Best at finding the best customers",
+        "the best choice of customers",
+        "Share of the actual total that fell to the tenth of customers predicted highest; larger "
+        "is better, 10% is what chance gives.",
+        percent,
+    ),
+    Measure(
+        "spearman",
+        "Rank correlation",
+        "Best ranking",
+        "the best ranking",
+        "Does the order of the predictions match the order of what happened? 1 is the same order, "
+        "0 no relation (Spearman); larger is better.",
+        lambda value: number(None if value is None else round(value, 3)),
+        judge=False,
+    ),
+)
+JUDGED = tuple(m for m in MEASURES if m.judge)
+
+
+def best(comparison: Comparison, target: str, measure: Measure) -> list[str]:
+    """Names that share the best value of a measure as it is printed; empty if nobody has one."""
+    rows = _ranked(comparison, target, measure)
+    return [r["candidate"] for r in rows if _same(measure, r, rows[0])]
+
+
+def main_target(comparison: Comparison) -> str:
+    """Return "value" where the orders have amounts, else "purchases"."""
+    return comparison.targets[-1]
+
+
+def headline(comparison: Comparison, target: str) -> str:
+    """One sentence or two: which candidate is best for a target, or that none is best at all."""
+    winners = {m: best(comparison, target, m) for m in JUDGED}
+    known = {m: names for m, names in winners.items() if names}
+    if not known:
+        return "Nothing could be measured."
+    order = [r.name for r in comparison.results]
+    always = [n for n in order if all(n in names for names in known.values())]
+    if always:
+        verb = "are" if len(always) > 1 else "is"
+        return f"{_formula_first(comparison, always)}{joined(always)} {verb} best by every measure."
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for measure, names in known.items():
+        groups.setdefault(tuple(names), []).append(measure.praise)
+    parts = [
+        f"{joined(names)} {'have' if len(names) > 1 else 'has'} {joined(praise)}"
+        for names, praise in groups.items()
+    ]
+    return f"No candidate is best by every measure: {'; '.join(parts)}."
+
+
+def answers(comparison: Comparison, target: str) -> list[Row]:
+    """Per judged measure: the question, who is best, and by how much."""
+    said = []
+    for measure in JUDGED:
+        rows = _ranked(comparison, target, measure)
+        if not rows:
+            continue
+        winners = [r["candidate"] for r in rows if _same(measure, r, rows[0])]
+        behind = [r for r in rows if not _same(measure, r, rows[0])]
+        text = _result(measure, rows[0], target)
+        if behind:
+            text += f" Next: {behind[0]['candidate']}, {_short(measure, behind[0])}."
+        if measure.key == "mae":
+            text += _clarity(comparison, target, winners)
+        said.append({"question": measure.question, "best": joined(winners), "text": text})
+    return said
+
+
+def cautions(comparison: Comparison, target: str) -> list[str]:
+    """What a reader could get wrong: formulas that win, and an average error bought by zeros."""
+    said = []
+    won = [m for m in JUDGED if _all_formulas(comparison, best(comparison, target, m))]
+    if won:
+        what = joined(f"{m.praise} ({joined(best(comparison, target, m))})" for m in won)
+        said.append(f"A formula, not a model, has {what}.")
+    smallest = _ranked(comparison, target, JUDGED[1])
+    if smallest and smallest[0]["bias"] is not None and smallest[0]["bias"] < -0.2:
+        row = smallest[0]
+        said.append(
+            f"{row['candidate']} has the smallest average error per customer, but its total is "
+            f"{bias_in_words(row['bias'])}. Where most customers buy nothing, predicting little or "
+            "nothing keeps this error small. Do not plan with its total."
+        )
+    else:
+        said.append(
+            "Where most customers buy nothing, predicting little or nothing keeps the average "
+            "error per customer small. Never choose by it alone."
+        )
+    return said
+
+
+def duel(comparison: Comparison, target: str) -> Row | None:
+    """Best model against best formula, measure by measure; None if one side is missing."""
+    rows = []
+    for measure in JUDGED:
+        ranked = _ranked(comparison, target, measure)
+        models = [r for r in ranked if _kind(comparison, r["candidate"]) == "model"]
+        formulas = [r for r in ranked if _kind(comparison, r["candidate"]) != "model"]
+        if models and formulas:
+            rows.append(_bout(comparison, target, measure, models[0], formulas[0]))
+    if not rows:
+        return None
+    wins = {side: [r["praise"] for r in rows if r["side"] == side] for side in ("model", "formula")}
+    return {"rows": rows, "sentence": _tally(wins["model"], wins["formula"], len(rows))}
+
+
+def _bout(comparison: Comparison, target: str, measure: Measure, model: Row, formula: Row) -> Row:
+    side = "tie"
+    if not _same(measure, model, formula):
+        key = BEST[measure.key]
+        side = "model" if key(model[measure.key]) < key(formula[measure.key]) else "formula"
+    unclear = measure.key == "mae" and not _clear(
+        comparison, target, (formula if side == "model" else model)["candidate"]
+    )
+    if unclear:
+        side = "tie"
+    return {
+        "question": measure.question,
+        "praise": measure.praise,
+        "model": model["candidate"],
+        "model_value": _short(measure, model),
+        "formula": formula["candidate"],
+        "formula_value": _short(measure, formula),
+        "side": side,
+        "winner": "No clear difference" if side == "tie" else f"The {side}",
+    }
+
+
+def _tally(model: list[str], formula: list[str], measures: int) -> str:
+    if len(model) == measures:
+        return "The best model beats the best formula by every measure."
+    if len(formula) == measures:
+        return "The best formula beats the best model by every measure: use the formula."
+    parts = []
+    if model:
+        parts.append(f"The models win by {len(model)} of {measures} measures: {joined(model)}.")
+    if formula:
+        parts.append(f"The formulas win by {len(formula)} of {measures}: {joined(formula)}.")
+    even = measures - len(model) - len(formula)
+    if even:
+        parts.append(f"There is no clear difference by {even} of {measures}.")
+    return " ".join(parts)
+
+
+def _result(measure: Measure, row: Row, target: str) -> str:
+    value = row[measure.key]
+    if measure.key == "bias":
+        unit = " purchases" if target == "purchases" else ""
+        off = signed(row["predicted_total"] - row["actual_total"])
+        return (
+            f"Predicted {total(row['predicted_total'])}{unit}, actual {total(row['actual_total'])}: "
+            f"{bias_in_words(value)} ({off})."
+        )
+    if measure.key == "top_decile":
+        what = "purchases" if target == "purchases" else "money"
+        return f"The tenth of customers it ranks highest brought {percent(value)} of all {what}."
+    return f"{measure.show(value)} per customer{' (purchases)' if target == 'purchases' else ''}."
+
+
+def _short(measure: Measure, row: Row) -> str:
+    value = row[measure.key]
+    return bias_in_words(value) if measure.key == "bias" else measure.show(value)
+
+
+def _clarity(comparison: Comparison, target: str, winners: list[str]) -> str:
+    others = [
+        d["candidate"]
+        for d in comparison.differences
+        if d["target"] == target and d["candidate"] not in winners
+    ]
+    unclear = [name for name in others if not _clear(comparison, target, name)]
+    if unclear:
+        return f" No clear difference from {joined(unclear)}: it could be chance."
+    return " Every other candidate is clearly worse (95% intervals)." if others else ""
+
+
+def _clear(comparison: Comparison, target: str, name: str) -> bool:
+    """Whether a candidate's MAE lies above the best one's by more than chance explains."""
+    return any(
+        d["low"] > 0
+        for d in comparison.differences
+        if d["target"] == target and d["candidate"] == name and d["low"] is not None
+    )
+
+
+def _ranked(comparison: Comparison, target: str, measure: Measure) -> list[Row]:
+    rows = [s for s in comparison.scores if s["target"] == target and s[measure.key] is not None]
+    return sorted(rows, key=lambda s: BEST[measure.key](s[measure.key]))
+
+
+def _same(measure: Measure, one: Row, other: Row) -> bool:
+    """Whether two rows read the same: a lead that is not printed is no lead."""
+    sign = abs if measure.key == "bias" else float
+    return measure.show(sign(one[measure.key])) == measure.show(sign(other[measure.key]))
+
+
+def _kind(comparison: Comparison, name: str) -> str:
+    return next((r.kind for r in comparison.results if r.name == name), "model")
+
+
+def _all_formulas(comparison: Comparison, names: list[str]) -> bool:
+    return bool(names) and all(_kind(comparison, name) != "model" for name in names)
+
+
+def _formula_first(comparison: Comparison, names: list[str]) -> str:
+    return "A formula wins. " if _all_formulas(comparison, names) else ""

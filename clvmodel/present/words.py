@@ -1,0 +1,195 @@
+"""Numbers and findings in plain English: what the report says, without how it looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from clvmodel.units import UNIT_NAMES
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+
+
+def number(value: float | None) -> str:
+    """Return about three significant digits, with thousands separators; an en dash for None.
+
+    >>> number(1234.5), number(12.345), number(0.012345), number(None)
+    ('1,234', '12.3', '0.0123', '–')
+    """
+    if value is None or math.isnan(value):
+        return NOTHING
+    size = abs(value)
+    if math.isinf(value) or size >= 1e15:
+        return "unbounded"
+    if size >= 100:
+        text = f"{value:,.0f}"
+    elif size >= 1:
+        text = f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", MINUS)
+
+
+def total(value: float | None) -> str:
+    """Return a whole number with thousands separators; small totals keep their decimals.
+
+    >>> total(398102.4)
+    '398,102'
+    """
+    return number(value)
+
+
+def signed(value: float | None) -> str:
+    """Return `number` with an explicit sign.
+
+    >>> signed(14200.0)
+    '+14,200'
+    """
+    return number(value) if value is None or value <= 0 else "+" + number(value)
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, to a tenth.
+
+    >>> percent(0.4123)
+    '41.2%'
+    """
+    return NOTHING if value is None else f"{value:,.1%}".replace("-", MINUS)
+
+
+def signed_percent(value: float | None) -> str:
+    """Return `percent` with an explicit sign.
+
+    >>> signed_percent(0.0357)
+    '+3.6%'
+    """
+    text = percent(value)
+    if value is None or text.lstrip(MINUS) == "0.0%":
+        return text.lstrip(MINUS)
+    return "+" + text if value > 0 else text
+
+
+def bias_in_words(bias: float) -> str:
+    """Say in words how far a total is off.
+
+    >>> bias_in_words(-0.0357)
+    '3.6% too low'
+    """
+    size = percent(abs(bias))
+    if size == "0.0%":
+        return "right to a tenth of a percent"
+    return f"{size} too {'high' if bias > 0 else 'low'}"
+
+
+def joined(names: Iterable[str]) -> str:
+    """Join names as a sentence does.
+
+    >>> joined(["A", "B", "C"])
+    'A, B and C'
+    """
+    items = list(names)
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def plural(count: float, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "customer"), plural(23570, "customer")
+    ('1 customer', '23,570 customers')
+    """
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def meaning(fit: Mapping[str, Any]) -> list[str]:
+    """Say what the parameters of one fit (see `Result.fits`) mean; empty for an unknown model."""
+    values = {row["parameter"]: float(row["estimate"]) for row in fit["parameters"]}
+    if fit["model"] == "BGNBD" and {"r", "alpha", "a", "b"} <= values.keys():
+        return _bg_nbd(fit["unit"], **values)
+    if fit["model"] == "GammaGamma" and {"p", "q", "gamma"} <= values.keys():
+        return _gamma_gamma(**values)
+    return []
+
+
+def _bg_nbd(unit: str, r: float, alpha: float, a: float, b: float) -> list[str]:
+    units = UNIT_NAMES[unit]
+    rate, leave = r / alpha, a / (a + b)
+    return [
+        f"While still a customer, people buy {number(rate)} times per {units[:-1]} on average "
+        f"(r / alpha): once in {number(1 / rate)} {units}.",
+        f"Customers are {_spread(r)} in how often they buy: rates vary by "
+        f"{percent(1 / math.sqrt(r))} of their mean (1 / square root of r).",
+        f"After each repeat purchase a customer leaves for good with a chance of {percent(leave)} "
+        "on average, a / (a + b).",
+    ]
+
+
+def _gamma_gamma(p: float, q: float, gamma: float) -> list[str]:
+    said = []
+    if q > 1:
+        mean = p * gamma / (q - 1)
+        said.append(f"The mean value of a purchase, over customers, is {number(mean)}: p gamma / (q - 1).")
+    else:
+        said.append("q is not above 1: the mean value of a purchase over customers is not finite.")
+    said.append(
+        f"A customer's own purchases vary by {percent(1 / math.sqrt(p))} of that customer's mean "
+        "(1 / square root of p)."
+    )
+    return said
+
+
+def _spread(shape: float) -> str:
+    if shape < 1:
+        return "very unequal (most buy rarely, a few often)"
+    return "unequal" if shape < 5 else "much alike"
+
+
+def agreement(fits: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say, per model fitted by both engines, how far their parameters lie apart."""
+    said = []
+    for name in dict.fromkeys(fit["model"] for fit in fits):
+        pair = [
+            next((f for f in fits if f["model"] == name and f["engine"] == engine), None)
+            for engine in ("native", "lifetimes")
+        ]
+        if pair[0] is None or pair[1] is None or pair[0]["unit"] != pair[1]["unit"]:
+            continue
+        ours, theirs = ({r["parameter"]: r["estimate"] for r in f["parameters"]} for f in pair if f)
+        gaps = {k: abs(theirs[k] / ours[k] - 1) for k in ours.keys() & theirs.keys()}
+        if gaps:
+            worst = max(sorted(gaps), key=gaps.__getitem__)
+            said.append(
+                f"{name}: two independent implementations, clvmodel's and that of lifetimes, agree: "
+                if gaps[worst] < 0.01
+                else f"{name}: clvmodel's parameters and those of lifetimes differ: "
+            )
+            said[-1] += (
+                f"the largest difference of a parameter is {_tiny_percent(gaps[worst])} ({worst})."
+            )
+    return said
+
+
+def _tiny_percent(share: float) -> str:
+    return "below 0.0001%" if share < 1e-6 else f"{100 * share:.2g}%"
+
+
+def interval(low: float, high: float, estimate: float) -> str:
+    """Return a parameter's interval; an end without bound is named so.
+
+    >>> interval(0.2, 0.3, 0.25)
+    '0.2 to 0.3'
+    """
+    lowest = "0" if low < 1e-6 * estimate else parameter(low)
+    return f"{lowest} to {'unbounded' if high > 1e6 * estimate else parameter(high)}"
+
+
+def parameter(value: float) -> str:
+    """Return a parameter with four significant digits.
+
+    >>> parameter(4.41353)
+    '4.414'
+    """
+    if not math.isfinite(value):
+        return NOTHING
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"

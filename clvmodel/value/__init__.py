@@ -1,0 +1,1 @@
+"""From fits to money: predictions per customer, and the formulas that companies use instead."""

@@ -1,0 +1,52 @@
+"""The protocol of everything that forecasts customers: models, formulas, and what users bring.
+
+A candidate has `fit(summary)`, which returns something with `predict(summary, horizon)`. The
+prediction is a table with one row per customer of the summary, in its order, with a column
+`customer_id` and at least one of `expected_purchases` and `expected_value` (the sum of purchase
+values within the horizon, times the margin). A `name`, a `kind` and, once fitted, `assumptions`
+(what was assumed, in words) are shown where they exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from clvmodel.errors import DataError, ParameterError
+from clvmodel.tables.frames import native_frame
+from clvmodel.tables.summary import Array, Summary
+from clvmodel.units import horizon_in_days
+
+
+class Fitted(Protocol):
+    """A candidate that has seen a summary."""
+
+    def predict(self, summary: Summary, horizon: Any) -> Any:
+        """Return a table with one row per customer: see this file's first lines."""
+
+
+class Candidate(Protocol):
+    """Anything that can be fitted to a summary and then forecast its customers."""
+
+    def fit(self, summary: Summary) -> Fitted:
+        """Learn from the customers of a summary, and from nothing else."""
+
+
+def prediction_table(summary: Summary, columns: Mapping[str, Array | None]) -> Any:
+    """Build the table of a prediction, of the kind of the summary's frame; None is left out."""
+    present = {name: column for name, column in columns.items() if column is not None}
+    return native_frame({"customer_id": summary.ids, **present}, summary.kind)
+
+
+def checked(summary: Any, horizon: Any, margin: float) -> float:
+    """Days of a horizon, after refusing what is no Summary and margins that are not finite."""
+    if not isinstance(summary, Summary):
+        raise DataError(
+            f"summary is a {type(summary).__name__}; make a Summary with clv.summarize(orders, "
+            "...) or, from a table of frequency, recency and T, with clv.Summary.from_frame."
+        )
+    if not np.isfinite(margin):
+        raise ParameterError.out_of_range("margin", margin, "a finite share of revenue, such as 0.3")
+    return horizon_in_days(horizon, summary.unit, summary.end)

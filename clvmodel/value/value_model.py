@@ -1,0 +1,195 @@
+"""Customer lifetime value from a purchase model and a spend model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clvmodel.errors import DataError, FileError, ParameterError
+from clvmodel.fitting.estimate import ENGINES, fit
+from clvmodel.fitting.fit import Fit
+from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
+from clvmodel.models.bg_nbd import BGNBD
+from clvmodel.models.gamma_gamma import GammaGamma
+from clvmodel.tables.cells import collapse
+from clvmodel.tables.files import write_text
+from clvmodel.tables.summary import Array, Summary
+from clvmodel.units import days_in
+from clvmodel.value.candidates import checked, prediction_table
+from clvmodel.value.discounting import daily_rate, discounted
+
+FORMAT = "clvmodel.value_model/1"
+
+
+@dataclass(frozen=True)
+class ValueModel:
+    """How purchases and spend are to be modelled; `fit` makes a `FittedValueModel`.
+
+    `purchases` and `spend` are model classes; `spend=None`, or a summary without amounts, gives
+    predictions of purchases only. `engine="lifetimes"` estimates with the lifetimes package.
+    """
+
+    purchases: type[Any] = BGNBD
+    spend: type[Any] | None = GammaGamma
+    engine: str = "native"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no model class of the right kind."""
+        if self.purchases not in PURCHASE_MODELS.values():
+            raise ParameterError.not_one_of("purchases", self.purchases, PURCHASE_MODELS)
+        if self.spend is not None and self.spend not in SPEND_MODELS.values():
+            raise ParameterError.not_one_of("spend", self.spend, SPEND_MODELS)
+        if self.engine not in ENGINES:
+            raise ParameterError.not_one_of("engine", self.engine, ENGINES)
+
+    kind = "model"
+
+    @property
+    def name(self) -> str:
+        """Return the models' names, and the engine if it is not this package's own."""
+        spend = "" if self.spend is None else f" + {self.spend.title}"
+        engine = "" if self.engine == "native" else f" ({self.engine})"
+        return f"{self.purchases.title}{spend}{engine}"
+
+    def fit(self, summary: Summary) -> FittedValueModel:
+        """Fit both models to the customers of a summary."""
+        purchases = fit(self.purchases, summary, engine=self.engine)
+        spend = None
+        if self.spend is not None and summary.monetary_value is not None:
+            spend = fit(self.spend, summary, engine=self.engine)
+        return FittedValueModel(purchases, spend)
+
+
+@dataclass(frozen=True)
+class FittedValueModel:
+    """A fitted purchase model with, where there are amounts, a fitted spend model."""
+
+    purchases: Fit[Any]
+    spend: Fit[Any] | None
+
+    kind = "model"
+
+    @property
+    def fits(self) -> tuple[Fit[Any], ...]:
+        """The fits, purchases first."""
+        return (self.purchases,) if self.spend is None else (self.purchases, self.spend)
+
+    @property
+    def assumptions(self) -> str:
+        """What the models assume, in words."""
+        text = "Customers buy at random at their own steady rate until they leave for good"
+        if self.spend is None:
+            return text + "."
+        return text + "; what they spend does not depend on how often they buy."
+
+    def predict(
+        self,
+        summary: Summary,
+        horizon: Any,
+        *,
+        discount_rate: float = 0.10,
+        margin: float = 1.0,
+    ) -> Any:
+        """Predict each customer's next `horizon`: one row per customer, in the summary's order.
+
+        `horizon` is a duration ("365D", "52W", "12M", "2Y", a timedelta), a date after the end of
+        observation, or a number in the summary's unit. Columns: customer_id; p_alive and p_churn
+        = 1 - p_alive at the end of observation; p_purchase, the chance of at least one purchase;
+        expected_purchases; expected_spend, the mean value of one future purchase; expected_value =
+        margin x purchases x spend, not discounted; clv, the same discounted continuously at the
+        effective annual `discount_rate` >= 0 (0.10 by default: a judgement, the usual round
+        number). `margin` is the share of revenue that is profit.
+
+        A summary in another unit than the fit's is converted. Raises UnitError, DataError or
+        ParameterError.
+        """
+        days = checked(summary, horizon, margin)
+        if not (np.isfinite(discount_rate) and discount_rate >= 0):
+            raise ParameterError.out_of_range("discount_rate", discount_rate, "finite and >= 0")
+        unit = self.purchases.unit
+        local = summary.in_unit(unit)
+        t, rate = days / days_in(unit), daily_rate(discount_rate) * days_in(unit)
+        cells = collapse([local.frequency, local.recency, local.T])
+        model = self.purchases.model
+        alive = model.p_alive(*cells.columns)[cells.where]
+        buys = model.p_purchase(t, *cells.columns)[cells.where]
+        expected = model.expected_purchases(t, *cells.columns)[cells.where]
+        spend = value = clv = None
+        if self.spend is not None:
+            spend = self._expected_spend(summary)
+            present = discounted(lambda u: model.expected_purchases(u, *cells.columns), t, rate)
+            value, clv = margin * expected * spend, margin * present[cells.where] * spend
+        return prediction_table(
+            summary,
+            {
+                "p_alive": alive,
+                "p_churn": 1 - alive,
+                "p_purchase": buys,
+                "expected_purchases": expected,
+                "expected_spend": spend,
+                "expected_value": value,
+                "clv": clv,
+            },
+        )
+
+    def _expected_spend(self, summary: Summary) -> Array:
+        assert self.spend is not None
+        if summary.monetary_value is None:
+            raise DataError(
+                "This model predicts value, and the summary has no amounts: name their column, "
+                "summarize(..., value=...)."
+            )
+        return np.asarray(
+            self.spend.model.expected_spend(summary.frequency, summary.monetary_value)
+        )
+
+    def expected_cumulative(self, summary: Summary, days: Array) -> Array:
+        """Repeat purchases that the model expects from all customers together by each day.
+
+        `days` counts from the summary's start. Each customer counts as new at the first purchase;
+        nothing that came later is used: the tracking curve of the literature.
+        """
+        unit = days_in(self.purchases.unit)
+        age = np.rint(summary.T * days_in(summary.unit))
+        joined, number = np.unique(age.max() - age, return_counts=True)
+        since = np.maximum(days[:, None] - joined, 0.0)
+        distinct, where = np.unique(since, return_inverse=True)
+        curve = self.purchases.model.expected_purchases(distinct / unit)
+        return np.asarray(curve[where.reshape(since.shape)] @ number)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data: parameters and how they were found, no customers."""
+        spend = None if self.spend is None else self.spend.to_dict()
+        return {"format": FORMAT, "purchases": self.purchases.to_dict(), "spend": spend}
+
+    def save(self, path: Any) -> None:
+        """Write the model as JSON: whole or not at all. Raises FileError."""
+        write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
+
+    def __str__(self) -> str:
+        """Return both fits."""
+        return "\n\n".join(str(f) for f in self.fits)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+
+def load(path: Any) -> FittedValueModel:
+    """Read a model that `save` wrote. Raises FileError, or DataError if the file is none."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise DataError(f"{path} is not a model of this version of clvmodel (no {FORMAT!r} in it).")
+    spend = data["spend"]
+    return FittedValueModel(
+        Fit.from_dict(data["purchases"]), None if spend is None else Fit.from_dict(spend)
+    )

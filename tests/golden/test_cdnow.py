@@ -1,0 +1,51 @@
+"""Fits to the CDNOW sample: the maximum to all known digits, by two implementations."""
+
+import numpy as np
+import pytest
+
+import clvmodel as clv
+
+# Maxima found with 50 digits; see values/README.md for the conventions.
+MAXIMA = {
+    "BGNBD": ({"r": "0.24259452", "alpha": "4.41360202", "a": "0.79292202", "b": "2.42590678"}),
+    "GammaGamma": {"p": "6.24957227", "q": "3.74422467", "gamma": "15.44352096"},
+}
+LOG_LIKELIHOODS = {"BGNBD": "-9582.429207", "GammaGamma": "-4055.917695"}
+MODELS = pytest.mark.parametrize("name", MAXIMA)
+
+
+def test_the_data(cdnow, cdnow_whole):
+    repeats = cdnow.frequency > 0
+    held_out = cdnow_whole.frequency - cdnow.frequency
+    assert (len(cdnow), repeats.sum(), cdnow.frequency.sum()) == (2357, 946, 2457)
+    assert (cdnow.T.min(), cdnow.T.max()) == (27.0, 272 / 7)
+    assert held_out.sum() == 1882
+
+
+@MODELS
+def test_native_fit_to_all_digits(name, cdnow):
+    fit = clv.fit(getattr(clv, name), cdnow)
+    for parameter, digits in MAXIMA[name].items():
+        assert f"{fit.parameters[parameter]:.8f}" == digits
+    assert f"{fit.log_likelihood:.6f}" == LOG_LIKELIHOODS[name]
+    assert fit.converged
+    assert fit.gradient < 1e-9
+
+
+@MODELS
+def test_lifetimes_agrees(name, cdnow):
+    native = clv.fit(getattr(clv, name), cdnow)
+    other = clv.fit(getattr(clv, name), cdnow, engine="lifetimes")
+    assert other.engine == "lifetimes"
+    assert other.model.values() == pytest.approx(native.model.values(), rel=1e-4)
+    assert other.log_likelihood == pytest.approx(native.log_likelihood, abs=1e-4)
+    assert other.customers == native.customers
+
+
+def test_holdout_errors(cdnow, cdnow_whole, bg_nbd):
+    history = cdnow.frequency, cdnow.recency, cdnow.T
+    error = bg_nbd.model.expected_purchases(39, *history) - (
+        cdnow_whole.frequency - cdnow.frequency
+    )
+    assert f"{np.abs(error).mean():.6f}" == "0.785454"
+    assert f"{np.sqrt((error**2).mean()):.6f}" == "1.607982"

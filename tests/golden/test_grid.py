@@ -1,0 +1,57 @@
+"""Ordinary and extreme points against values of 50 digits."""
+
+import numpy as np
+import pytest
+from reference import COPIED_GRIDS, COPY, SOURCES, grid, over_sources
+
+from clvmodel import BGNBD, GammaGamma
+
+SMALLEST = 1e-290  # below this, values are not compared
+
+
+def rows(model):
+    def read(folder):
+        return [(f"{i}-{row['tag']}", row) for i, row in enumerate(grid(folder, model))]
+
+    named = over_sources(read)
+    return pytest.mark.parametrize("row", [r for _, r in named], ids=[name for name, _ in named])
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("model", COPIED_GRIDS)
+def test_the_copy_equals_every_source(model, source):
+    assert grid(COPY, model) == grid(source, model)
+
+
+@rows("bgnbd")
+def test_bg_nbd(row):
+    model = BGNBD(row["r"], row["alpha"], row["a"], row["b"])
+    history = row["x"], row["t_x"], row["T"]
+    cet, new = model.expected_purchases(row["t"], *([value, 0] for value in history))
+    near_log_likelihood(model.log_likelihood(*history), row["loglik"])
+    near(model.p_alive(*history), row["p_alive"])
+    near(cet, row["cet"])
+    near(new, row["expected_new"])
+
+
+@rows("gg")
+def test_gamma_gamma(row):
+    model = GammaGamma(row["p"], row["q"], row["gamma"])
+    history = row["x"], row["zbar"]
+    near_log_likelihood(model.log_likelihood(*history), row["loglik"])
+    near(model.expected_spend(*history), row["cond_spend"])
+
+
+def near_log_likelihood(got, expected):
+    if expected is not None:
+        assert got == pytest.approx(expected, rel=1e-10, abs=1e-10)
+
+
+def near(got, expected):
+    if expected is None:
+        return
+    expected = float(expected)
+    if np.isfinite(expected) and abs(expected) < SMALLEST:
+        assert 0 <= got < 10 * SMALLEST
+    else:
+        assert got == pytest.approx(expected, rel=1e-9, abs=0)

@@ -1,0 +1,123 @@
+"""The points at which every registered model is put under the laws, and what the laws share.
+
+A new model needs its points here and nothing else. Simulation laws allow 4.5 standard errors: a
+true law breaks one comparison in 150,000, and seeds are fixed, so a law that holds keeps holding.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clvmodel import BGNBD, GammaGamma
+from clvmodel.models import MODELS, PURCHASE_MODELS, SPEND_MODELS
+
+STANDARD_ERRORS = 4.5
+
+# For purchases a point has a span: how long a typical customer is watched, in the model's unit.
+POINTS: dict[str, list[tuple[Any, float]]] = {
+    "BGNBD": [
+        (BGNBD(0.243, 4.414, 0.793, 2.426), 39.0),  # CDNOW in weeks
+        (BGNBD(2.0, 60.0, 1.0, 5.0), 250.0),  # a = 1
+        (BGNBD(0.8, 0.5, 0.4, 0.5), 2.0),  # a + b < 1
+        (BGNBD(6.0, 3.0, 3.0, 1.5), 4.0),  # most leave early
+    ],
+    # q > 2.5, so that simulated means have a variance.
+    "GammaGamma": [
+        (GammaGamma(6.25, 3.74, 15.44), 1.0),  # CDNOW in dollars
+        (GammaGamma(0.6, 5.0, 400.0), 1.0),
+        (GammaGamma(30.0, 2.8, 3.0), 1.0),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model at one point, and data that it simulates."""
+
+    model: Any
+    span: float
+
+    @property
+    def buys(self) -> bool:
+        return type(self.model).__name__ in PURCHASE_MODELS
+
+    def watched(self, size: int, seed: int) -> np.ndarray:
+        """Lengths of observation, in half a span to a whole one."""
+        return self.span * np.random.default_rng([seed, 1]).uniform(0.5, 1.0, size)
+
+    def data(self, size: int, seed: int) -> dict[str, np.ndarray]:
+        """The columns of a customer summary, simulated at this point."""
+        if self.buys:
+            x, t_x, T, *_ = self.model.simulate(self.watched(size, seed), seed=seed)
+            return {"frequency": x, "recency": t_x, "T": T}
+        x = np.random.default_rng([seed, 1]).poisson(1.5, size).astype(float)
+        return {"frequency": x, "monetary_value": self.model.simulate(x, seed=seed)}
+
+    def histories(self, size: int, seed: int) -> list[np.ndarray]:
+        """The same, in the order of the likelihood's arguments."""
+        data = self.data(size, seed)
+        return [data[name] for name in self.model.columns]
+
+    def predictions(self, history: list[np.ndarray]) -> list[Any]:
+        """Every prediction of the model for these histories."""
+        if not self.buys:
+            return [self.model.expected_spend(*history)]
+        ahead = self.span / 2
+        return [
+            self.model.p_alive(*history),
+            self.model.expected_purchases(ahead, *history),
+            self.model.p_purchase(ahead, *history),
+            self.model.pmf(1, ahead, *history),
+        ]
+
+
+def cases(registry: dict[str, Any]) -> list[Any]:
+    return [
+        pytest.param(Case(model, span), id=f"{name}-{i}")
+        for name in registry
+        for i, (model, span) in enumerate(POINTS.get(name, []))
+    ]
+
+
+every_model = pytest.mark.parametrize("case", cases(MODELS))
+purchase_models = pytest.mark.parametrize("case", cases(PURCHASE_MODELS))
+spend_models = pytest.mark.parametrize("case", cases(SPEND_MODELS))
+every_parameter = pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        pytest.param(case.values[0], name, id=f"{case.id}-{name}")
+        for case in cases(MODELS)
+        for name in case.values[0].model.names()
+    ],
+)
+
+
+def assert_mean_zero(draws: np.ndarray) -> None:
+    """The mean of independent draws (in the last axis) is zero within its standard error."""
+    draws = np.asarray(draws, float)
+    error = draws.std(axis=-1, ddof=1) / np.sqrt(draws.shape[-1])
+    mean = draws.mean(axis=-1)
+    assert np.all(np.abs(mean) <= STANDARD_ERRORS * error + 1e-12), (mean, error)
+
+
+def assert_same_mean(first: np.ndarray, second: np.ndarray) -> None:
+    """Two independent samples have the same mean within their standard errors."""
+    gap = first.mean() - second.mean()
+    error = np.sqrt(first.var(ddof=1) / first.size + second.var(ddof=1) / second.size)
+    assert abs(gap) <= STANDARD_ERRORS * error, (gap, error)
+
+
+def assert_calibrated(observed: np.ndarray, expected: np.ndarray, groups: np.ndarray) -> None:
+    """Observed minus expected has mean zero, over all and within every group of 200 or more."""
+    assert_mean_zero(observed - expected)
+    for group in np.unique(groups):
+        inside = groups == group
+        if inside.sum() >= 200:
+            assert_mean_zero((observed - expected)[inside])
+
+
+def seeds(*values: int) -> Any:
+    return pytest.mark.parametrize("seed", values)
+
