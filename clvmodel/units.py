@@ -101,7 +101,9 @@ def duration_in_days(value: Any, unit: str = "D", argument: str = "horizon") -> 
     return days
 
 
-def horizon_in_days(horizon: Any, unit: str, end: dt.date | None, argument: str = "horizon") -> float:
+def horizon_in_days(
+    horizon: Any, unit: str, end: dt.date | None, argument: str = "horizon"
+) -> float:
     """Days from the end of observation to `horizon`, a duration, a date or a number of `unit`s.
 
     Raises UnitError if it cannot be read, is not after `end`, or is a date and `end` is unknown.

@@ -158,7 +158,7 @@ def give_back(
 
 
 def time_of_day(rng: np.random.Generator, size: int) -> Ints:
-    """Draw seconds after midnight: from six to eleven, mostly in the afternoon and evening."""
+    """Draw seconds after midnight, from 6:00 to 23:00, mostly in the afternoon and evening."""
     return (3600 * (6 + 17 * rng.beta(2.6, 2.0, size))).astype(np.int64)
 
 

@@ -50,6 +50,7 @@ def backtest(
     value: str | None = None,
     cutoffs: Sequence[Any] | None = None,
     horizon: Any = None,
+    end: Any = None,
     unit: str = "D",
     date_format: str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -86,6 +87,7 @@ def backtest(
         value=value,
         cutoff=cutoffs[0] if cutoffs else None,
         horizon=horizon,
+        end=end,
         unit=unit,
         date_format=date_format,
     )
@@ -159,7 +161,9 @@ def _predict(fitted: Any, summary: Summary, horizon: str) -> Prediction:
     found = {}
     for target in ("purchases", "value"):
         name = f"expected_{target}"
-        if name in table.column_names and (target == "purchases" or summary.monetary_value is not None):
+        if name in table.column_names and (
+            target == "purchases" or summary.monetary_value is not None
+        ):
             found[target] = table[name].to_numpy().astype(float)
             bad = int((~np.isfinite(found[target])).sum())
             if bad:

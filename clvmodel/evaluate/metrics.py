@@ -34,7 +34,7 @@ def mae(actual: Array, predicted: Array) -> float:
 
 
 def rmse(actual: Array, predicted: Array) -> float:
-    """Root mean squared error per customer. Lowest for each customer's mean; large ones dominate."""
+    """Root mean squared error per customer: lowest for each one's mean; large errors dominate."""
     return float(np.sqrt(np.square(predicted - actual).mean()))
 
 

@@ -66,7 +66,7 @@ def tracking(
         past: list[float | None] = [None] * before.size
         if hasattr(model, "expected_cumulative"):
             past = [float(v) for v in model.expected_cumulative(calibration, before - start)]
-        later = [float(at_cutoff + f.sum()) for f in forecasts if f is not None]
+        later: list[float | None] = [float(at_cutoff + f.sum()) for f in forecasts if f is not None]
         predicted[name] = past + later
     return {
         "dates": [_iso(day) for day in days],

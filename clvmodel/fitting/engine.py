@@ -152,7 +152,8 @@ def _curvature(objective: Objective, point: Array, gradient: Array | None = None
 
 def _free(point: Array, gradient: Array) -> NDArray[np.bool_]:
     """Log-parameters that are not pressed against a wall of the box."""
-    return ~(((point >= _WALL) & (gradient > 0)) | ((point <= -_WALL) & (gradient < 0)))
+    pressed = ((point >= _WALL) & (gradient > 0)) | ((point <= -_WALL) & (gradient < 0))
+    return np.asarray(~pressed)
 
 
 def _is_top(point: Array, gradient: Array) -> bool:

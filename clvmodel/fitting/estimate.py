@@ -60,7 +60,9 @@ def _native(model: Any, cells: Cells, unit: str, left_out: float, scale: float) 
     unscaled = _scaled(model, cells, 1 / scale)
     first = model.start(*unscaled, cells.weight)
     values = np.array(first.values())
-    starts = [model(*np.clip(values * np.resize([s, 1.0], values.size), 1e-3, 1e3)) for s in _SPREADS]
+    starts = [
+        model(*np.clip(values * np.resize([s, 1.0], values.size), 1e-3, 1e3)) for s in _SPREADS
+    ]
     end = search(model, unscaled, cells.weight, [first, *starts[1:]])
     best = model.from_log(end.point).rescaled(scale)
     words = []
@@ -148,7 +150,7 @@ def _read(model: Any, data: Any, unit: str | None, weight: Any) -> tuple[list[Ar
         columns = [np.asarray(getattr(summary, name)) for name in model.columns]
         own_unit = summary.unit
     else:
-        table = data if isinstance(data, Mapping) else read_frame(data)[0]
+        table: Any = data if isinstance(data, Mapping) else read_frame(data)[0]
         names = list(data) if isinstance(data, Mapping) else table.column_names
         for name in model.columns:
             if name not in names:

@@ -49,7 +49,9 @@ def fit_with_lifetimes(model: Any, cells: Cells) -> Any:
             "GammaGamma": (lifetimes.GammaGammaFitter, ("p", "q", "v")),
         }
         if model.__name__ not in fitters:
-            raise ParameterError.not_one_of("model with engine='lifetimes'", model.__name__, fitters)
+            raise ParameterError.not_one_of(
+                "model with engine='lifetimes'", model.__name__, fitters
+            )
         fitter, names = fitters[model.__name__]
         try:
             fitted = fitter().fit(*cells.columns, weights=cells.weight)

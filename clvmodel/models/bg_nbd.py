@@ -27,7 +27,10 @@ from clvmodel.models.point import Array, Point, Seed, as_arrays, as_float
 from clvmodel.numerics.beta_mean import beta_mean
 from clvmodel.numerics.special import log_beta_ratio, log_rising
 
-_SLOW = 200.0  # up to this t / alpha the integrand of the mean varies slowly enough for Gauss-Jacobi
+Counts = NDArray[np.int64]
+
+# Up to this t / alpha the integrand of the mean varies slowly enough for Gauss-Jacobi.
+_SLOW = 200.0
 
 
 class Histories(NamedTuple):
@@ -189,17 +192,19 @@ class BGNBD(Point):
         kept = place < g[customer]
         return PurchaseTimes(customer[kept], time[order][kept])
 
-    def _draw(self, T: Array, rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
-        rate = rng.gamma(self.r, 1 / self.alpha, T.shape)
+    def _draw(self, T: Array, rng: np.random.Generator) -> tuple[Array, Array, Counts, Counts]:
+        """Hidden rate and dropout chance, purchases if nobody left, purchase of leaving."""
+        rate = np.asarray(rng.gamma(self.r, 1 / self.alpha, T.shape))
         dropout = np.maximum(rng.beta(self.a, self.b, T.shape), np.finfo(float).tiny)
-        return rate, dropout, rng.poisson(rate * T), rng.geometric(dropout)
+        n, g = rng.poisson(rate * T), rng.geometric(dropout)
+        return rate, dropout, np.asarray(n), np.asarray(g)
 
     def rescaled(self, factor: float) -> Self:
         """Return the same law with time in a unit `factor` times as small (7: weeks to days)."""
         return type(self)(self.r, self.alpha * factor, self.a, self.b)
 
     @classmethod
-    def start(cls, x: Array, t_x: Array, T: Array, weight: Array) -> Self:
+    def start(cls, x: Array, t_x: Array, T: Array, weight: Array) -> Self:  # noqa: ARG003
         """Return a rough point to begin a search at: the moments of x, few leaving."""
         total = weight.sum()
         exposure = max((weight * T).sum() / total, np.finfo(float).tiny)

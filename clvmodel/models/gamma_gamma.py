@@ -69,8 +69,9 @@ class GammaGamma(Point):
         x, m = as_arrays(x, m)
         total, shape = x * m, np.where(x > 0, self.p * x, 1.0)
         joint = digamma(shape + self.q)
-        spent, rest = np.log1p(self.gamma / np.where(x > 0, total, 1.0)), np.log1p(
-            total / self.gamma
+        spent, rest = (
+            np.log1p(self.gamma / np.where(x > 0, total, 1.0)),
+            np.log1p(total / self.gamma),
         )
         gradient = np.stack(
             [
@@ -105,7 +106,7 @@ class GammaGamma(Point):
         return as_float(np.where(x > 0, rng.gamma(self.p * count) / (nu * count), 0.0))
 
     def rescaled(self, factor: float) -> Self:
-        """Return the same law with money in a unit `factor` times as small (100: euros to cents)."""
+        """Return the same law with money in a unit `factor` times as small (100: cents)."""
         return type(self)(self.p, self.q, self.gamma * factor)
 
     @classmethod

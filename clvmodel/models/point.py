@@ -1,4 +1,4 @@
-"""What every model is: one point in its parameter space, validated once, made from plain numbers."""
+"""What every model is: one point in its parameter space, made from plain numbers, validated."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def as_arrays(*values: ArrayLike) -> tuple[Array, ...]:
     return tuple(np.broadcast_arrays(*(np.asarray(value, float) for value in values)))
 
 
-def as_float(value: Any) -> Any:
+def as_float(value: Any) -> Array:
     """Return float64: an array, or a scalar where every argument was one."""
-    return np.asarray(value, float)[()]
+    result: Array = np.asarray(value, float)[()]
+    return result

@@ -147,13 +147,12 @@ def _logit_rule(
     result = np.empty(a.size)
     for n in np.unique(count):
         group = rows[count == n]
+
+        def weighed(y: Array, group: Rows = group) -> Array:
+            return np.asarray(np.exp(_log_density(y, a[group], b[group])) * g(y, group))
+
         result[group] = _trapezoid(
-            lambda y, group=group: np.exp(_log_density(y, a[group], b[group])) * g(y, group),
-            low[group],
-            high[group],
-            int(n),
-            offset[group],
-            weight[group],
+            weighed, low[group], high[group], int(n), offset[group], weight[group]
         )
     return result
 
@@ -177,7 +176,9 @@ def _trapezoid(
         if np.all(gap <= _AGREED):
             return np.asarray(fine)
         coarse = fine
-    raise IntegrationError(f"A mean under a Beta law agreed only to {gap.max():.1e}, not {_AGREED:g}.")
+    raise IntegrationError(
+        f"A mean under a Beta law agreed only to {gap.max():.1e}, not {_AGREED:g}."
+    )
 
 
 def _fall(mode: Array, side: float, a: Array, b: Array, drop: Array) -> Array:

@@ -59,7 +59,7 @@ def native_frame(columns: Mapping[str, Any] | pa.Table, kind: str = DEFAULT_KIND
     table = columns if isinstance(columns, pa.Table) else pa.table(dict(columns))
     if kind == "pandas":
         return table.to_pandas()
-    return nw.from_arrow(table, backend=kind).to_native()
+    return nw.from_arrow(table, backend=kind).to_native()  # type: ignore[arg-type]
 
 
 def pandas_table(rows: Sequence[Mapping[str, Any]], index: str | None = None) -> Any:

@@ -51,18 +51,21 @@ def holdout_split(
     value: str | None = None,
     cutoff: Any = None,
     horizon: Any = None,
+    end: Any = None,
     unit: str = "D",
     date_format: str | None = None,
 ) -> Holdout:
     """Split an order history at the end of the day `cutoff`; the holdout lasts for `horizon`.
 
+    Orders after `end` (default: the last order's day) are left out.
     Only orders up to the cutoff enter the calibration summary. By default the holdout is the last
     half of the history, at most a year: a judgement, which leaves as much to learn from as to
     check against. Both windows are aggregated by the same code. Raises as `summarize` does, and
     DataError if the holdout is not covered by the orders.
     """
-    history = read_purchases(orders, customer, date, value, date_format=date_format)
-    first, last = history.first_day, history.last_day
+    until = None if end is None else parse_date(end)
+    history = read_purchases(orders, customer, date, value, until, date_format)
+    first, last = history.first_day, until or history.last_day
     observed = (last - first).days + 1
     if cutoff is None and horizon is None:
         days = min(observed // 2, 365)

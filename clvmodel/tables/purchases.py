@@ -81,7 +81,8 @@ class Purchases:
         count = np.bincount(self.customer[chosen], minlength=n).astype(float)
         if self.value is None:
             return count, None
-        return count, np.bincount(self.customer[chosen], weights=self.value[chosen], minlength=n)
+        value = np.bincount(self.customer[chosen], weights=self.value[chosen], minlength=n)
+        return count, value.astype(float)
 
     def until(self, day: int) -> tuple[Purchases, NDArray[np.intp]]:
         """Return what was known at the end of a day, and which customers (indices) it knows."""

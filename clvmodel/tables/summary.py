@@ -96,7 +96,7 @@ class Summary:
         def column(name: str) -> Array | None:
             if name not in table.column_names:
                 return None
-            return table[name].to_numpy().astype(float)
+            return np.array(table[name].to_numpy(), dtype=float)
 
         ids = (
             table["customer_id"].combine_chunks()

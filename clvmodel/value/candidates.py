@@ -48,5 +48,7 @@ def checked(summary: Any, horizon: Any, margin: float) -> float:
             "...) or, from a table of frequency, recency and T, with clv.Summary.from_frame."
         )
     if not np.isfinite(margin):
-        raise ParameterError.out_of_range("margin", margin, "a finite share of revenue, such as 0.3")
+        raise ParameterError.out_of_range(
+            "margin", margin, "a finite share of revenue, such as 0.3"
+        )
     return horizon_in_days(horizon, summary.unit, summary.end)

@@ -39,7 +39,10 @@ def discounted(expected: Callable[[float], Array], t: float, rate: float) -> Arr
         times = t * np.expm1(_BEND * s) / np.expm1(_BEND)
         measure = 0.5 * weights * t * _BEND * np.exp(_BEND * s) / np.expm1(_BEND)
         integral = sum(
-            (m * np.exp(-rate * u) * expected(float(u)) for u, m in zip(times, measure, strict=True)),
+            (
+                m * np.exp(-rate * u) * expected(float(u))
+                for u, m in zip(times, measure, strict=True)
+            ),
             start=np.zeros_like(total),
         )
         fine = np.exp(-rate * t) * total + rate * integral

@@ -33,7 +33,9 @@ class RunRate:
         """Predict each customer's next `horizon`."""
         t = checked(summary, horizon, margin) / days_in(summary.unit)
         rate = summary.frequency / np.where(summary.T > 0, summary.T, np.inf)
-        value = None if summary.monetary_value is None else margin * rate * t * summary.monetary_value
+        value = (
+            None if summary.monetary_value is None else margin * rate * t * summary.monetary_value
+        )
         return prediction_table(summary, {"expected_purchases": rate * t, "expected_value": value})
 
     def __str__(self) -> str:

@@ -1,0 +1,5 @@
+"""`python -m clvmodel`: the command line."""
+
+from clvmodel.cli.app import main
+
+main()
