@@ -134,8 +134,10 @@ class Fit(Generic[M]):
     def __str__(self) -> str:
         """Return the estimates as a small table, and how the fit went."""
         name = type(self.model).__name__
+        timed = "T" in self.model.columns  # type: ignore[attr-defined]
+        time = f", time in {UNIT_NAMES[self.unit]}" if timed else ""
         lines = [
-            f"{name}, {self.customers:,.0f} customers, time in {UNIT_NAMES[self.unit]}",
+            f"{name}, {self.customers:,.0f} customers{time}",
             f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.1f}   BIC {self.bic:.1f}",
             f"{'':8}{'estimate':>12}{'std. error':>12}{'2.5%':>12}{'97.5%':>12}",
         ]

@@ -91,16 +91,12 @@ def plot_tracking(comparison: Comparison, ax: Axes | None = None, *, legend: boo
     ax = _axes(ax)
     days = [dt.date.fromisoformat(day) for day in comparison.tracking["dates"]]
     lines = tracking_lines(comparison)
-    when = np.asarray(date2num(days), dtype=float)
-    _draw(ax, when, lines, legend)
-    locator = AutoDateLocator(tz=dt.UTC, minticks=3, maxticks=6)
-    ax.xaxis.set_major_locator(locator)
-    long = bool(days) and (days[-1] - days[0]).days > 150
-    ax.xaxis.set_major_formatter(DateFormatter("%Y-%m" if long else "%Y-%m-%d", tz=dt.UTC))
+    _draw(ax, np.array([_day_number(day) for day in days]), lines, legend)
+    _date_axis(ax, months=bool(days) and (days[-1] - days[0]).days > 150)
     ax.set_ylabel("Repeat purchases so far")
     ax.set_title("Repeat purchases of known customers", loc="left", fontsize="medium")
     ax.set_ylim(bottom=0)
-    _mark_cutoff(ax, float(date2num(comparison.cutoff)))
+    _mark_cutoff(ax, _day_number(comparison.cutoff))
     return ax
 
 
@@ -164,7 +160,9 @@ def _axes(ax: Axes | None) -> Axes:
     return pyplot.subplots(figsize=(9, 4.5), layout="constrained")[1]
 
 
-def _draw(ax: Axes, x: Array, lines: Sequence[Line], legend: bool, marker: str | None = None) -> None:
+def _draw(
+    ax: Axes, x: Array, lines: Sequence[Line], legend: bool, marker: str | None = None
+) -> None:
     """Draw the lines, what happened on top, and quiet axes."""
     handles = [
         ax.plot(
@@ -187,6 +185,19 @@ def _draw(ax: Axes, x: Array, lines: Sequence[Line], legend: bool, marker: str |
         for item, line in zip(box.get_texts(), lines, strict=True):
             item.set_parse_math(False)
             item.set_text(line.label)
+
+
+def _day_number(day: dt.date) -> float:
+    return float(date2num(day))  # type: ignore[no-untyped-call]
+
+
+def _date_axis(ax: Axes, *, months: bool) -> None:
+    """Label days in ISO style, whatever converters other packages have registered."""
+    zone = dt.UTC
+    locator = AutoDateLocator(tz=zone, minticks=3, maxticks=6)  # type: ignore[no-untyped-call]
+    style = DateFormatter("%Y-%m" if months else "%Y-%m-%d", tz=zone)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(style)
 
 
 def _mark_cutoff(ax: Axes, cutoff: float) -> None:
@@ -215,7 +226,9 @@ def _lines(comparison: Comparison, source: Mapping[str, Any]) -> list[Line]:
     near = _SAME * float(np.nanmax(np.abs(every), initial=0.0))
     looks = _looks(comparison)
     for name, values in known:
-        twin = next((k for k, line in enumerate(lines[1:], 1) if _twins(line.values, values, near)), 0)
+        twin = next(
+            (k for k, line in enumerate(lines[1:], 1) if _twins(line.values, values, near)), 0
+        )
         if twin:
             first = lines[twin]
             lines[twin] = Line((*first.names, name), first.values, *_style_of(first))

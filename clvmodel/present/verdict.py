@@ -48,7 +48,7 @@ MEASURES = (
         "mae",
         "MAE",
         "Smallest average error per customer (MAE)",
-        "the smallest average error per customer",
+        "the smallest MAE",
         "Mean absolute error per customer; smaller is better. It favours predicting 0 where most "
         "customers buy nothing, so read it beside the error of the total.",
         number,
@@ -57,7 +57,7 @@ MEASURES = (
         "rmse",
         "RMSE",
         "Smallest error where large misses weigh more (RMSE)",
-        "the smallest error where large misses weigh more (RMSE)",
+        "the smallest RMSE",
         "Root mean squared error per customer; smaller is better. Does not favour predicting 0, "
         "but a few customers with large values dominate it.",
         number,
@@ -66,7 +66,7 @@ MEASURES = (
         "top_decile",
         "Top 10% capture",
         "Best at finding the best customers",
-        "the best choice of customers",
+        "the best choice of top customers",
         "Share of the actual total that fell to the tenth of customers predicted highest; larger "
         "is better, 10% is what chance gives.",
         percent,
@@ -105,13 +105,13 @@ def headline(comparison: Comparison, target: str) -> str:
     order = [r.name for r in comparison.results]
     always = [n for n in order if all(n in names for names in known.values())]
     if always:
-        verb = "are" if len(always) > 1 else "is"
-        return f"{_formula_first(comparison, always)}{joined(always)} {verb} best by every measure."
+        verb = "are" if _several(comparison, always) else "is"
+        return f"{_formula_first(comparison, always)}{_named(comparison, always)} {verb} best by every measure."
     groups: dict[tuple[str, ...], list[str]] = {}
     for measure, names in known.items():
         groups.setdefault(tuple(names), []).append(measure.praise)
     parts = [
-        f"{joined(names)} {'have' if len(names) > 1 else 'has'} {joined(praise)}"
+        f"{_named(comparison, names)} {'have' if _several(comparison, names) else 'has'} {joined(praise)}"
         for names, praise in groups.items()
     ]
     return f"No candidate is best by every measure: {'; '.join(parts)}."
@@ -128,10 +128,11 @@ def answers(comparison: Comparison, target: str) -> list[Row]:
         behind = [r for r in rows if not _same(measure, r, rows[0])]
         text = _result(measure, rows[0], target)
         if behind:
-            text += f" Next: {behind[0]['candidate']}, {_short(measure, behind[0])}."
+            rivals = [r["candidate"] for r in behind if _same(measure, r, behind[0])]
+            text += f" Next: {_named(comparison, rivals)}, {_short(measure, behind[0])}."
         if measure.key == "mae":
             text += _clarity(comparison, target, winners)
-        said.append({"question": measure.question, "best": joined(winners), "text": text})
+        said.append({"question": measure.question, "best": _named(comparison, winners), "text": text})
     return said
 
 
@@ -140,7 +141,7 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
     said = []
     won = [m for m in JUDGED if _all_formulas(comparison, best(comparison, target, m))]
     if won:
-        what = joined(f"{m.praise} ({joined(best(comparison, target, m))})" for m in won)
+        what = joined(f"{m.praise} ({_named(comparison, best(comparison, target, m))})" for m in won)
         said.append(f"A formula, not a model, has {what}.")
     smallest = _ranked(comparison, target, JUDGED[1])
     if smallest and smallest[0]["bias"] is not None and smallest[0]["bias"] < -0.2:
@@ -200,15 +201,11 @@ def _tally(model: list[str], formula: list[str], measures: int) -> str:
         return "The best model beats the best formula by every measure."
     if len(formula) == measures:
         return "The best formula beats the best model by every measure: use the formula."
-    parts = []
-    if model:
-        parts.append(f"The models win by {len(model)} of {measures} measures: {joined(model)}.")
-    if formula:
-        parts.append(f"The formulas win by {len(formula)} of {measures}: {joined(formula)}.")
     even = measures - len(model) - len(formula)
-    if even:
-        parts.append(f"There is no clear difference by {even} of {measures}.")
-    return " ".join(parts)
+    return (
+        f"Best model against best formula: of {measures} measures, a model wins {len(model)}, "
+        f"a formula wins {len(formula)}{f', and {even} cannot be told apart' if even else ''}."
+    )
 
 
 def _result(measure: Measure, row: Row, target: str) -> str:
@@ -217,7 +214,8 @@ def _result(measure: Measure, row: Row, target: str) -> str:
         unit = " purchases" if target == "purchases" else ""
         off = signed(row["predicted_total"] - row["actual_total"])
         return (
-            f"Predicted {total(row['predicted_total'])}{unit}, actual {total(row['actual_total'])}: "
+            f"Predicted {total(row['predicted_total'])}{unit}, "
+            f"actual {total(row['actual_total'])}: "
             f"{bias_in_words(value)} ({off})."
         )
     if measure.key == "top_decile":
@@ -239,7 +237,7 @@ def _clarity(comparison: Comparison, target: str, winners: list[str]) -> str:
     ]
     unclear = [name for name in others if not _clear(comparison, target, name)]
     if unclear:
-        return f" No clear difference from {joined(unclear)}: it could be chance."
+        return f" No clear difference from {_named(comparison, unclear)}: it could be chance."
     return " Every other candidate is clearly worse (95% intervals)." if others else ""
 
 
@@ -269,6 +267,20 @@ def _kind(comparison: Comparison, name: str) -> str:
 
 def _all_formulas(comparison: Comparison, names: list[str]) -> bool:
     return bool(names) and all(_kind(comparison, name) != "model" for name in names)
+
+
+def _named(comparison: Comparison, names: list[str]) -> str:
+    """Join names; one model that two engines fitted is named once."""
+    fits = {r.name: tuple(f["model"] for f in r.fits) for r in comparison.results}
+    shown: dict[str, int] = {}
+    for name in names:
+        twin = next((k for k in shown if fits.get(name) and fits[name] == fits.get(k)), name)
+        shown[twin] = shown.get(twin, 0) + 1
+    return joined(f"{n} (both engines)" if count > 1 else n for n, count in shown.items())
+
+
+def _several(comparison: Comparison, names: list[str]) -> bool:
+    return len(names) > 1 and "(both engines)" not in _named(comparison, names)
 
 
 def _formula_first(comparison: Comparison, names: list[str]) -> str:

@@ -129,7 +129,9 @@ def _gamma_gamma(p: float, q: float, gamma: float) -> list[str]:
     said = []
     if q > 1:
         mean = p * gamma / (q - 1)
-        said.append(f"The mean value of a purchase, over customers, is {number(mean)}: p gamma / (q - 1).")
+        said.append(
+            f"The mean value of a purchase, over customers, is {number(mean)}: p gamma / (q - 1)."
+        )
     else:
         said.append("q is not above 1: the mean value of a purchase over customers is not finite.")
     said.append(
@@ -159,13 +161,10 @@ def agreement(fits: Sequence[Mapping[str, Any]]) -> list[str]:
         gaps = {k: abs(theirs[k] / ours[k] - 1) for k in ours.keys() & theirs.keys()}
         if gaps:
             worst = max(sorted(gaps), key=gaps.__getitem__)
+            verdict = "agree" if gaps[worst] < 0.01 else "do not agree"
             said.append(
-                f"{name}: two independent implementations, clvmodel's and that of lifetimes, agree: "
-                if gaps[worst] < 0.01
-                else f"{name}: clvmodel's parameters and those of lifetimes differ: "
-            )
-            said[-1] += (
-                f"the largest difference of a parameter is {_tiny_percent(gaps[worst])} ({worst})."
+                f"{name}: two independent implementations, clvmodel's and that of lifetimes, "
+                f"{verdict}: their parameters differ by {_tiny_percent(gaps[worst])} at most ({worst})."
             )
     return said
 
@@ -182,6 +181,26 @@ def interval(low: float, high: float, estimate: float) -> str:
     """
     lowest = "0" if low < 1e-6 * estimate else parameter(low)
     return f"{lowest} to {'unbounded' if high > 1e6 * estimate else parameter(high)}"
+
+
+def difference(value: float, low: float, high: float) -> tuple[str, str]:
+    """Return a signed difference and its interval, all with the decimals that the width allows.
+
+    >>> difference(0.9214, 0.2876, 1.5552)
+    ('+0.92', '+0.29 to +1.56')
+    """
+    width = high - low
+    ends = (value, low, high)
+    if not all(map(math.isfinite, ends)) or width <= 0:
+        return signed(value), f"{signed(low)} to {signed(high)}"
+    places = min(6, max(0, 1 - math.floor(math.log10(width))))
+    middle, lower, upper = (_plain_signed(end, places) for end in ends)
+    return middle, f"{lower} to {upper}"
+
+
+def _plain_signed(value: float, places: int) -> str:
+    text = f"{value:+,.{places}f}"
+    return (text[1:] if float(text.replace(",", "")) == 0 else text).replace("-", MINUS)
 
 
 def parameter(value: float) -> str:
