@@ -237,7 +237,7 @@ def _describe(orders: Any, split: Holdout) -> dict[str, Any]:
         "customers": len(split.calibration),
         "repeat_customers": int((split.calibration.frequency > 0).sum()),
         "first": history.first_day.isoformat(),
-        "last": history.last_day.isoformat(),
+        "last": history.last_order.isoformat(),
         "reconciliation": str(account),
         "late_customers": split.late_customers,
         "late_purchases": split.late_purchases,

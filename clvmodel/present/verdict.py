@@ -105,13 +105,13 @@ def headline(comparison: Comparison, target: str) -> str:
     order = [r.name for r in comparison.results]
     always = [n for n in order if all(n in names for names in known.values())]
     if always:
-        verb = "are" if _several(comparison, always) else "is"
+        verb = "are" if len(_shown(comparison, always)) > 1 else "is"
         return f"{_formula_first(comparison, always)}{_named(comparison, always)} {verb} best by every measure."
     groups: dict[tuple[str, ...], list[str]] = {}
     for measure, names in known.items():
         groups.setdefault(tuple(names), []).append(measure.praise)
     parts = [
-        f"{_named(comparison, names)} {'have' if _several(comparison, names) else 'has'} {joined(praise)}"
+        f"{_named(comparison, names)} {'have' if len(_shown(comparison, names)) > 1 else 'has'} {joined(praise)}"
         for names, praise in groups.items()
     ]
     return f"No candidate is best by every measure: {'; '.join(parts)}."
@@ -132,7 +132,9 @@ def answers(comparison: Comparison, target: str) -> list[Row]:
             text += f" Next: {_named(comparison, rivals)}, {_short(measure, behind[0])}."
         if measure.key == "mae":
             text += _clarity(comparison, target, winners)
-        said.append({"question": measure.question, "best": _named(comparison, winners), "text": text})
+        said.append(
+            {"question": measure.question, "best": _named(comparison, winners), "text": text}
+        )
     return said
 
 
@@ -141,7 +143,9 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
     said = []
     won = [m for m in JUDGED if _all_formulas(comparison, best(comparison, target, m))]
     if won:
-        what = joined(f"{m.praise} ({_named(comparison, best(comparison, target, m))})" for m in won)
+        what = joined(
+            f"{m.praise} ({_named(comparison, best(comparison, target, m))})" for m in won
+        )
         said.append(f"A formula, not a model, has {what}.")
     smallest = _ranked(comparison, target, JUDGED[1])
     if smallest and smallest[0]["bias"] is not None and smallest[0]["bias"] < -0.2:
@@ -270,17 +274,26 @@ def _all_formulas(comparison: Comparison, names: list[str]) -> bool:
 
 
 def _named(comparison: Comparison, names: list[str]) -> str:
-    """Join names; one model that two engines fitted is named once."""
-    fits = {r.name: tuple(f["model"] for f in r.fits) for r in comparison.results}
-    shown: dict[str, int] = {}
+    return joined(_shown(comparison, names))
+
+
+def _shown(comparison: Comparison, names: list[str]) -> list[str]:
+    """Names to print: a model that wins in both engines' estimation is one winner, not two."""
+    fits = {r.name: r.fits for r in comparison.results}
+    groups: list[list[str]] = []
     for name in names:
-        twin = next((k for k in shown if fits.get(name) and fits[name] == fits.get(k)), name)
-        shown[twin] = shown.get(twin, 0) + 1
-    return joined(f"{n} (both engines)" if count > 1 else n for n, count in shown.items())
+        same = (g for g in groups if _other_engine(fits.get(g[0], ()), fits.get(name, ())))
+        group = next(same, None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return [f"{g[0]} (both engines)" if len(g) > 1 else g[0] for g in groups]
 
 
-def _several(comparison: Comparison, names: list[str]) -> bool:
-    return len(names) > 1 and "(both engines)" not in _named(comparison, names)
+def _other_engine(one: tuple[Row, ...], other: tuple[Row, ...]) -> bool:
+    same = [f["model"] for f in one] == [f["model"] for f in other]
+    return bool(one) and same and {f["engine"] for f in one} != {f["engine"] for f in other}
 
 
 def _formula_first(comparison: Comparison, names: list[str]) -> str:

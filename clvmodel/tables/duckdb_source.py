@@ -183,7 +183,7 @@ _JUDGED = """
              ELSE 'used' END AS fate
     FROM typed"""
 
-_ACCOUNT_NAMES = ("rows", "bad_dates", "bad_date", "bad_values", "bad_value", "first", "excluded")
+_ACCOUNT_NAMES = ("rows", "bad_dates", "bad_date", "bad_values", "bad_value", "first", "last", "excluded")
 _ACCOUNT = """
     SELECT (SELECT count(*) FROM judged),
            (SELECT count(*) FROM judged WHERE fate = 'bad_date'),
@@ -191,6 +191,7 @@ _ACCOUNT = """
            (SELECT count(*) FROM judged WHERE fate = 'bad_value'),
            (SELECT min(value_text) FROM judged WHERE fate = 'bad_value'),
            (SELECT min(day) FROM judged WHERE fate IN ('used', 'late')),
+           (SELECT max(day) FROM judged WHERE fate = 'used'),
            (SELECT list({'fate': fate, 'rows': rows, 'amount': amount}) FROM (
                SELECT fate, count(*) AS rows,
                       coalesce(sum(value ORDER BY value) FILTER (WHERE isfinite(value)), 0)
@@ -264,6 +265,7 @@ def _assemble(table: pa.Table, found: dict[str, Any], kind: str, has_value: bool
         customer=dictionary.indices.to_numpy().astype(np.int64),
         day=table["day"].to_numpy()[is_purchase].astype(np.int64),
         value=value if has_value else None,
+        last_order=found["last"],
         reconciliation=Reconciliation(
             rows=found["rows"],
             purchases=len(value),

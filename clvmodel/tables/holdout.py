@@ -65,7 +65,7 @@ def holdout_split(
     """
     until = None if end is None else parse_date(end)
     history = read_purchases(orders, customer, date, value, until, date_format)
-    first, last = history.first_day, until or history.last_day
+    first, last = history.first_day, until or history.last_order
     observed = (last - first).days + 1
     if cutoff is None and horizon is None:
         days = min(observed // 2, 365)

@@ -54,13 +54,15 @@ class Purchases:
     """All purchases, sorted by customer and day; plain arrays.
 
     `ids` holds the distinct customers; `customer` indexes it; `day` counts from 1970-01-01;
-    `value` is None where the orders have no value column. `kind` is the kind of frame that came in.
+    `value` is None where the orders have no value column. `last_order` is the day of the last order
+    of any kind, a refund included. `kind` is the kind of frame that came in.
     """
 
     ids: pa.Array
     customer: NDArray[np.int64]
     day: NDArray[np.int64]
     value: Array | None
+    last_order: dt.date
     reconciliation: Reconciliation
     kind: str
 
@@ -68,11 +70,6 @@ class Purchases:
     def first_day(self) -> dt.date:
         """Day of the first purchase."""
         return from_day(int(self.day.min()))
-
-    @property
-    def last_day(self) -> dt.date:
-        """Day of the last purchase."""
-        return from_day(int(self.day.max()))
 
     def within(self, after: int, until: int) -> tuple[Array, Array | None]:
         """Count and sum of value per customer of the purchases on days in (after, until]."""
@@ -95,6 +92,7 @@ class Purchases:
             customer.astype(np.int64),
             self.day[chosen],
             value,
+            min(self.last_order, from_day(day)),
             Reconciliation(kept, kept, 0, ()),
             self.kind,
         )

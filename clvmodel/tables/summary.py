@@ -216,7 +216,7 @@ def summarize(
     days_in(unit)
     last = None if end is None else parse_date(end)
     purchases = read_purchases(orders, customer, date, value, last, date_format)
-    return Summary.from_purchases(purchases, last or purchases.last_day, unit)
+    return Summary.from_purchases(purchases, last or purchases.last_order, unit)
 
 
 def _dates(days: NDArray[np.int64]) -> pa.Array:
