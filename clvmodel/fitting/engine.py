@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 CONVERGED = 1e-9  # largest gradient per customer, in log-parameters
-_WALL = np.log(1e7)  # the box of the log-parameters, about 0, in dimensionless units
+_WALL = np.log(1e6)  # the box of the log-parameters, about 0, in dimensionless units
 _STEPS = 200
 _FLAT = 1e-7  # information per customer below which a direction is called flat
 
@@ -98,30 +98,23 @@ def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:
         free = _free(point, gradient)
         if np.abs(gradient[free]).max(initial=0.0) < CONVERGED * 1e-2:
             break
-        hessian = _curvature(objective, point, gradient)
+        hessian = _curvature(objective, point, gradient)[np.ix_(free, free)]
         step = np.zeros_like(point)
-        step[free] = _newton_step(gradient[free], hessian[np.ix_(free, free)], radius)
+        step[free] = _newton_step(gradient[free], hessian, radius)
         trial = np.clip(point + step, -_WALL, _WALL)
+        moved, expected = float(np.abs(trial - point).max()), float(gradient @ (trial - point))
         new_value, new_gradient = objective(trial)
-        if new_value >= value or _settles(value, new_value, gradient, new_gradient, free):
-            gain = new_value - value
-            expected = gradient @ (trial - point)
-            radius = min(4.0, radius * 2) if gain > 0.3 * expected else radius
-            moved = float(np.abs(trial - point).max())
+        noise = 1e-13 * max(abs(value), 1.0)
+        level = new_value > value - noise
+        if level and (expected > noise or np.abs(new_gradient).max() < np.abs(gradient).max()):
+            good = new_value - value > 0.3 * expected or expected < 1e3 * noise
+            radius = min(4.0, 2 * radius) if good else radius
             point, value, gradient = trial, new_value, new_gradient
-            if moved < 1e-14:
-                break
+        elif expected < noise or moved < 1e-12:
+            break
         else:
-            radius = 0.25 * min(radius, float(np.abs(step).max()))
-            if radius < 1e-13:
-                break
+            radius = 0.25 * moved
     return value, point, gradient
-
-
-def _settles(value: float, new: float, old_g: Array, new_g: Array, free: NDArray[np.bool_]) -> bool:
-    """Near the top values differ by rounding only: accept a step that shrinks the gradient."""
-    level = new > value - 1e-13 * abs(value)
-    return bool(level and np.abs(new_g[free]).max() < np.abs(old_g[free]).max())
 
 
 def _newton_step(gradient: Array, hessian: Array, radius: float) -> Array:

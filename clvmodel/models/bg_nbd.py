@@ -21,11 +21,11 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, digamma, expit, xlogy
+from scipy.special import betainc, expit, xlogy
 
 from clvmodel.models.point import Array, Point, Seed, as_arrays, as_float
 from clvmodel.numerics.beta_mean import beta_mean
-from clvmodel.numerics.special import log_beta_ratio, log_rising
+from clvmodel.numerics.special import digamma_gap, log_beta_ratio, log_rising, tabulated
 
 Counts = NDArray[np.int64]
 
@@ -85,39 +85,35 @@ class BGNBD(Point):
 
     def _log_odds(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log of "alive at T" over "left at t_x"; infinite at x = 0: no coin was tossed yet."""
-        repeats = np.maximum(x, 1)
         silence = np.log1p((T - t_x) / (self.alpha + t_x))
-        odds = np.log((self.b + (repeats - 1)) / self.a) - (self.r + x) * silence
-        return np.where(x > 0, odds, np.inf)
+        stays = tabulated(lambda k: np.log((self.b + (np.maximum(k, 1) - 1)) / self.a), x)
+        return np.where(x > 0, stays - (self.r + x) * silence, np.inf)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """Log density of each history, natural log [FHL05 eq. 6]; the caller sums and weighs."""
         x, t_x, T = as_arrays(x, t_x, T)
-        buying = log_rising(np.asarray(self.r), x) - x * np.log(self.alpha + T)
-        staying = log_beta_ratio(np.asarray(self.a), np.asarray(self.b), x)
-        alive = buying + staying - self.r * np.log1p(T / self.alpha)
+        r, a, b = map(np.asarray, (self.r, self.a, self.b))
+        counted = tabulated(lambda k: log_rising(r, k) + log_beta_ratio(a, b, k), x)
+        alive = counted - x * np.log(self.alpha + T) - self.r * np.log1p(T / self.alpha)
         return as_float(alive + np.logaddexp(0, -self._log_odds(x, t_x, T)))
 
     def score(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """Gradient of log_likelihood in (r, alpha, a, b), shape (4, n): branches, weighted."""
         x, t_x, T = as_arrays(x, t_x, T)
-        alive = expit(self._log_odds(x, t_x, T))
-        left = expit(-self._log_odds(x, t_x, T))
-        exposure = self.alpha + T
-        seen = self.alpha + t_x
-        tosses = digamma(self.a + self.b) - digamma(self.a + self.b + x)
+        odds = self._log_odds(x, t_x, T)
+        alive, left = expit(odds), expit(-odds)
+        exposure, seen = self.alpha + T, self.alpha + t_x
+        log_exposure = np.log1p(T / self.alpha) - left * np.log1p((T - t_x) / seen)
+        mean_rate = self.r / self.alpha
+        shapes = [np.asarray(shape) for shape in (self.r, self.a + self.b, self.b)]
+        gaps = tabulated(lambda k: np.stack([digamma_gap(shape, k) for shape in shapes]), x)
+        bought, tossed, stayed = gaps
         return np.stack(
             [
-                digamma(self.r + x)
-                - digamma(self.r)
-                - np.log1p(T / self.alpha)
-                + left * np.log1p((T - t_x) / seen),
-                self.r / self.alpha - (self.r + x) * (alive / exposure + left / seen),
-                tosses + left / self.a,
-                tosses
-                + digamma(self.b + x)
-                - digamma(self.b)
-                - left / (self.b + (np.maximum(x, 1) - 1)),
+                bought - log_exposure,
+                alive * (mean_rate * T - x) / exposure + left * (mean_rate * t_x - x) / seen,
+                left / self.a - tossed,
+                stayed - tossed - left / (self.b + (np.maximum(x, 1) - 1)),
             ]
         )
 

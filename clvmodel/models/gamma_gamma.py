@@ -17,10 +17,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma
 
 from clvmodel.models.point import Array, Point, Seed, as_arrays, as_float
-from clvmodel.numerics.special import log_beta_prime_density
+from clvmodel.numerics.special import digamma_gap, log_beta_prime_density
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +66,17 @@ class GammaGamma(Point):
     def score(self, x: ArrayLike, m: ArrayLike) -> Array:
         """Gradient of log_likelihood in (p, q, gamma), shape (3, n)."""
         x, m = as_arrays(x, m)
-        total, shape = x * m, np.where(x > 0, self.p * x, 1.0)
-        joint = digamma(shape + self.q)
-        spent, rest = (
-            np.log1p(self.gamma / np.where(x > 0, total, 1.0)),
-            np.log1p(total / self.gamma),
-        )
+        bought = x > 0
+        total, shape = np.where(bought, x * m, 1.0), np.where(bought, self.p * x, 1.0)
+        q, gamma = np.asarray(self.q), self.gamma
         gradient = np.stack(
             [
-                x * (joint - digamma(shape) - spent),
-                joint - digamma(self.q) - rest,
-                self.q / self.gamma - (shape + self.q) / (self.gamma + total),
+                x * (digamma_gap(shape, q) - np.log1p(gamma / total)),
+                digamma_gap(q, shape) - np.log1p(total / gamma),
+                (q * total / gamma - shape) / (gamma + total),
             ]
         )
-        return np.where(x > 0, gradient, 0.0)
+        return np.where(bought, gradient, 0.0)
 
     def update(self, x: float, m: float) -> Self:
         """Law of the next purchases of a customer with this history, seen as a new customer."""

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
 
@@ -72,6 +74,28 @@ def log_rising(z: Array, n: Array) -> Array:
         - stirling_error(large)
     )
     return np.asarray(np.where(z < 12, gammaln(z + n) - gammaln(z), stable))
+
+
+def digamma_gap(z: Array, n: Array) -> Array:
+    """digamma(z + n) - digamma(z), for z > 0 and n >= 0, also where z is huge."""
+    z, n = np.asarray(z, float), np.asarray(n, float)
+    large = np.where(z < 12, 12.0, z)
+    gap = np.log1p(n / large) + 0.5 * (n / large) / (large + n)
+    for k, coefficient in enumerate(_STIRLING, start=1):
+        power = 2 * k
+        gap -= coefficient * (power - 1) * ((large + n) ** -power - large**-power)
+    return np.asarray(np.where(z < 12, digamma(z + n) - digamma(z), gap))
+
+
+def tabulated(function: Callable[[Array], Array], n: Array) -> Array:
+    """function(n) for whole numbers n >= 0, from a table where n repeats itself a lot.
+
+    The function may return several rows; its last axis is that of n.
+    """
+    top = n.max(initial=0.0)
+    if n.ndim != 1 or top >= n.size or not (n == np.floor(n)).all() or n.min(initial=0.0) < 0:
+        return function(n)
+    return np.asarray(function(np.arange(top + 1))[..., n.astype(np.intp)])
 
 
 def log_beta_ratio(a: Array, b: Array, n: Array) -> Array:

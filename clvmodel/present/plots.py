@@ -112,7 +112,7 @@ def plot_by_frequency(
     _draw(ax, np.arange(len(groups), dtype=float), frequency_lines(comparison), legend, marker="o")
     labels = [f"{group}\n{count:,}" for group, count in zip(groups, customers, strict=True)]
     ax.set_xticks(range(len(groups)), labels)
-    ax.set_xlabel("Repeat purchases before the cutoff, and number of customers")
+    ax.set_xlabel("Repeat purchases before the cutoff (below: customers)")
     ax.set_ylabel("Purchases per customer")
     ax.set_title("Mean purchases in the holdout", loc="left", fontsize="medium")
     ax.set_ylim(bottom=0)

@@ -30,6 +30,7 @@ from clvmodel.units import UNIT_NAMES
 if TYPE_CHECKING:
     from clvmodel.present.plots import Plot
 
+_TIMELESS = ("GammaGamma",)
 _KINDS = {"model": "model", "formula": "formula", "naive": "naive rule"}
 _SHAPES = {"wide": (10.0, 4.4), "narrow": (4.7, 4.0)}  # inches, for desks and for phones
 _HOW_TO_READ = {
@@ -197,7 +198,7 @@ def _table(comparison: Comparison, target: str) -> dict[str, Any]:
                 "kind": kinds.get(row["candidate"], ""),
                 "total": row["predicted_total"],
                 "cells": [_cell(m, row, winners[m.key]) for m in MEASURES],
-                "behind": _behind(comparison, target, row["candidate"]),
+                "behind": _behind(comparison, target, row),
             }
             for row in rows
         ],
@@ -208,12 +209,12 @@ def _cell(measure: Measure, row: dict[str, Any], winners: Sequence[str]) -> dict
     return {"text": measure.show(row[measure.key]), "best": row["candidate"] in winners}
 
 
-def _behind(comparison: Comparison, target: str, name: str) -> tuple[str, str]:
+def _behind(comparison: Comparison, target: str, row: dict[str, Any]) -> tuple[str, str]:
     for d in comparison.differences:
-        if d["target"] == target and d["candidate"] == name:
+        if d["target"] == target and d["candidate"] == row["candidate"]:
             if d["candidate"] == d["reference"]:
                 return "the best", ""
-            return words.difference(d["difference"], d["low"], d["high"])
+            return words.difference(d["difference"], d["low"], d["high"], row["mae"])
     return words.NOTHING, ""
 
 
@@ -279,7 +280,7 @@ def _fits(comparison: Comparison) -> list[dict[str, Any]]:
         {
             "candidate": result.name,
             "title": fit.get("title") or fit["model"],
-            "unit": UNIT_NAMES.get(fit["unit"], fit["unit"]),
+            "unit": "" if fit["model"] in _TIMELESS else UNIT_NAMES.get(fit["unit"], fit["unit"]),
             "engine": fit["engine"],
             "log_likelihood": f"{fit['log_likelihood']:,.2f}".replace("-", words.MINUS),
             "converged": fit["converged"],

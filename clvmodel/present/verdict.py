@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ MEASURES = (
         "the best ranking",
         "Does the order of the predictions match the order of what happened? 1 is the same order, "
         "0 no relation (Spearman); larger is better.",
-        lambda value: number(None if value is None else round(value, 3)),
+        number,
         judge=False,
     ),
 )
@@ -105,14 +105,14 @@ def headline(comparison: Comparison, target: str) -> str:
     order = [r.name for r in comparison.results]
     always = [n for n in order if all(n in names for names in known.values())]
     if always:
-        verb = "are" if len(_shown(comparison, always)) > 1 else "is"
-        return f"{_formula_first(comparison, always)}{_named(comparison, always)} {verb} best by every measure."
+        first = "A formula wins. " if _all_formulas(comparison, always) else ""
+        return f"{first}{_who(comparison, always, 'are', 'is')} best by every measure."
     groups: dict[tuple[str, ...], list[str]] = {}
     for measure, names in known.items():
-        groups.setdefault(tuple(names), []).append(measure.praise)
+        groups.setdefault(tuple(names), []).append(_praise(comparison, target, measure, names))
     parts = [
-        f"{_named(comparison, names)} {'have' if len(_shown(comparison, names)) > 1 else 'has'} {joined(praise)}"
-        for names, praise in groups.items()
+        f"{_who(comparison, names, 'have', 'has')} {joined(praise)}"
+        for names, praise in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
     return f"No candidate is best by every measure: {'; '.join(parts)}."
 
@@ -143,10 +143,13 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
     said = []
     won = [m for m in JUDGED if _all_formulas(comparison, best(comparison, target, m))]
     if won:
+        names = {m: best(comparison, target, m) for m in won}
         what = joined(
-            f"{m.praise} ({_named(comparison, best(comparison, target, m))})" for m in won
+            f"{_who(comparison, names[m], 'have', 'has')} "
+            f"{_praise(comparison, target, m, names[m])}"
+            for m in won
         )
-        said.append(f"A formula, not a model, has {what}.")
+        said.append(f"A formula or naive rule, not a model, is ahead here: {what}.")
     smallest = _ranked(comparison, target, JUDGED[1])
     if smallest and smallest[0]["bias"] is not None and smallest[0]["bias"] < -0.2:
         row = smallest[0]
@@ -207,8 +210,9 @@ def _tally(model: list[str], formula: list[str], measures: int) -> str:
         return "The best formula beats the best model by every measure: use the formula."
     even = measures - len(model) - len(formula)
     return (
-        f"Best model against best formula: of {measures} measures, a model wins {len(model)}, "
-        f"a formula wins {len(formula)}{f', and {even} cannot be told apart' if even else ''}."
+        f"Best model against best formula: of {measures} measures, a model wins "
+        f"{len(model) or 'none'}, a formula wins {len(formula) or 'none'}"
+        f"{f', and {even} cannot be told apart' if even else ''}."
     )
 
 
@@ -223,7 +227,7 @@ def _result(measure: Measure, row: Row, target: str) -> str:
             f"{bias_in_words(value)} ({off})."
         )
     if measure.key == "top_decile":
-        what = "purchases" if target == "purchases" else "money"
+        what = "purchases" if target == "purchases" else "value"
         return f"The tenth of customers it ranks highest brought {percent(value)} of all {what}."
     return f"{measure.show(value)} per customer{' (purchases)' if target == 'purchases' else ''}."
 
@@ -233,12 +237,20 @@ def _short(measure: Measure, row: Row) -> str:
     return bias_in_words(value) if measure.key == "bias" else measure.show(value)
 
 
+def _praise(comparison: Comparison, target: str, measure: Measure, winners: Sequence[str]) -> str:
+    others = _others(comparison, target, winners) if measure.key == "mae" else []
+    if all(_clear(comparison, target, name) for name in others):
+        return measure.praise
+    return f"{measure.praise} (by no clear margin)"
+
+
+def _others(comparison: Comparison, target: str, winners: Sequence[str]) -> list[str]:
+    rows = (d for d in comparison.differences if d["target"] == target)
+    return [d["candidate"] for d in rows if d["candidate"] not in winners]
+
+
 def _clarity(comparison: Comparison, target: str, winners: list[str]) -> str:
-    others = [
-        d["candidate"]
-        for d in comparison.differences
-        if d["target"] == target and d["candidate"] not in winners
-    ]
+    others = _others(comparison, target, winners)
     unclear = [name for name in others if not _clear(comparison, target, name)]
     if unclear:
         return f" No clear difference from {_named(comparison, unclear)}: it could be chance."
@@ -255,8 +267,13 @@ def _clear(comparison: Comparison, target: str, name: str) -> bool:
 
 
 def _ranked(comparison: Comparison, target: str, measure: Measure) -> list[Row]:
+    """Scores that have the measure, best first; those that share the lead in their own order."""
     rows = [s for s in comparison.scores if s["target"] == target and s[measure.key] is not None]
-    return sorted(rows, key=lambda s: BEST[measure.key](s[measure.key]))
+    ranked = sorted(rows, key=lambda s: BEST[measure.key](s[measure.key]))
+    places = {r.name: place for place, r in enumerate(comparison.results)}
+    head = [r for r in ranked if _same(measure, r, ranked[0])]
+    head.sort(key=lambda s: places.get(s["candidate"], len(places)))
+    return head + ranked[len(head) :]
 
 
 def _same(measure: Measure, one: Row, other: Row) -> bool:
@@ -273,11 +290,16 @@ def _all_formulas(comparison: Comparison, names: list[str]) -> bool:
     return bool(names) and all(_kind(comparison, name) != "model" for name in names)
 
 
-def _named(comparison: Comparison, names: list[str]) -> str:
+def _named(comparison: Comparison, names: Sequence[str]) -> str:
     return joined(_shown(comparison, names))
 
 
-def _shown(comparison: Comparison, names: list[str]) -> list[str]:
+def _who(comparison: Comparison, names: Sequence[str], many: str, one: str) -> str:
+    shown = _shown(comparison, names)
+    return f"{joined(shown)} {many if len(shown) > 1 else one}"
+
+
+def _shown(comparison: Comparison, names: Sequence[str]) -> list[str]:
     """Names to print: a model that wins in both engines' estimation is one winner, not two."""
     fits = {r.name: r.fits for r in comparison.results}
     groups: list[list[str]] = []
@@ -294,7 +316,3 @@ def _shown(comparison: Comparison, names: list[str]) -> list[str]:
 def _other_engine(one: tuple[Row, ...], other: tuple[Row, ...]) -> bool:
     same = [f["model"] for f in one] == [f["model"] for f in other]
     return bool(one) and same and {f["engine"] for f in one} != {f["engine"] for f in other}
-
-
-def _formula_first(comparison: Comparison, names: list[str]) -> str:
-    return "A formula wins. " if _all_formulas(comparison, names) else ""

@@ -28,7 +28,7 @@ def number(value: float | None) -> str:
     elif size >= 1:
         text = f"{value:.1f}" if size >= 10 else f"{value:.2f}"
     else:
-        text = f"{value:.3g}"
+        text = f"{value:#.3g}" if value else "0"
     return text.replace("-", MINUS)
 
 
@@ -164,13 +164,15 @@ def agreement(fits: Sequence[Mapping[str, Any]]) -> list[str]:
             verdict = "agree" if gaps[worst] < 0.01 else "do not agree"
             said.append(
                 f"{name}: two independent implementations, clvmodel's and that of lifetimes, "
-                f"{verdict}: their parameters differ by {_tiny_percent(gaps[worst])} at most ({worst})."
+                f"{verdict}: their parameters differ by {_at_most(gaps[worst])} ({worst})."
             )
     return said
 
 
-def _tiny_percent(share: float) -> str:
-    return "below 0.0001%" if share < 1e-6 else f"{100 * share:.2g}%"
+def _at_most(share: float) -> str:
+    if share < 1e-6:
+        return "less than 0.0001%"
+    return f"at most {100 * share:.2g}%" if share < 1 else f"at most {100 * share:,.0f}%"
 
 
 def interval(low: float, high: float, estimate: float) -> str:
@@ -183,22 +185,20 @@ def interval(low: float, high: float, estimate: float) -> str:
     return f"{lowest} to {'unbounded' if high > 1e6 * estimate else parameter(high)}"
 
 
-def difference(value: float, low: float, high: float) -> tuple[str, str]:
-    """Return a signed difference and its interval, all with the decimals that the width allows.
+def difference(value: float, low: float, high: float, beside: float) -> tuple[str, str]:
+    """Return a signed difference and its interval, with the decimals of the number `beside` them.
 
-    >>> difference(0.9214, 0.2876, 1.5552)
-    ('+0.92', '+0.29 to +1.56')
+    >>> difference(0.9214, 0.2876, 1.5552, beside=30.4)
+    ('+0.9', '+0.3 to +1.6')
     """
-    width = high - low
-    ends = (value, low, high)
-    if not all(map(math.isfinite, ends)) or width <= 0:
-        return signed(value), f"{signed(low)} to {signed(high)}"
-    places = min(6, max(0, 1 - math.floor(math.log10(width))))
-    middle, lower, upper = (_plain_signed(end, places) for end in ends)
+    places = len(number(beside).partition(".")[2])
+    middle, lower, upper = (_with_places(end, places) for end in (value, low, high))
     return middle, f"{lower} to {upper}"
 
 
-def _plain_signed(value: float, places: int) -> str:
+def _with_places(value: float, places: int) -> str:
+    if not math.isfinite(value):
+        return number(value)
     text = f"{value:+,.{places}f}"
     return (text[1:] if float(text.replace(",", "")) == 0 else text).replace("-", MINUS)
 

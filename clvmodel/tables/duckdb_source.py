@@ -183,7 +183,16 @@ _JUDGED = """
              ELSE 'used' END AS fate
     FROM typed"""
 
-_ACCOUNT_NAMES = ("rows", "bad_dates", "bad_date", "bad_values", "bad_value", "first", "last", "excluded")
+_ACCOUNT_NAMES = (
+    "rows",
+    "bad_dates",
+    "bad_date",
+    "bad_values",
+    "bad_value",
+    "first",
+    "last",
+    "excluded",
+)
 _ACCOUNT = """
     SELECT (SELECT count(*) FROM judged),
            (SELECT count(*) FROM judged WHERE fate = 'bad_date'),
