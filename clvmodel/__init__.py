@@ -15,6 +15,7 @@ _HOME = {
     "GammaGamma": "clvmodel.models.gamma_gamma",
     "Summary": "clvmodel.tables.summary",
     "summarize": "clvmodel.tables.summary",
+    "Cells": "clvmodel.tables.cells",
     "Holdout": "clvmodel.tables.holdout",
     "holdout_split": "clvmodel.tables.holdout",
     "Fit": "clvmodel.fitting.fit",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from clvmodel.models.bg_nbd import BGNBD as BGNBD
     from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
     from clvmodel.present import plots as plots
+    from clvmodel.tables.cells import Cells as Cells
     from clvmodel.tables.holdout import Holdout as Holdout
     from clvmodel.tables.holdout import holdout_split as holdout_split
     from clvmodel.tables.summary import Summary as Summary

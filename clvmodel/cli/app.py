@@ -19,10 +19,11 @@ from clvmodel import datasets
 from clvmodel.errors import ClvError, ColumnError, ParameterError, UnitError
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
-from clvmodel.tables.duckdb_source import Columns, read_columns
+from clvmodel.tables.duckdb_source import read_columns
 from clvmodel.tables.files import write_table, write_text
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.guess import guess_columns
+from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.summary import Summary, summarize
 from clvmodel.value.value_model import ValueModel, load
 

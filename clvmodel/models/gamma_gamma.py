@@ -19,7 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from clvmodel.models.point import Array, Point, Seed, as_arrays, as_float
-from clvmodel.numerics.special import digamma_gap, log_beta_prime_density
+from clvmodel.numerics.special import (
+    beta_normaliser,
+    digamma_gap,
+    log_beta_prime_density,
+    tabulated,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +63,28 @@ class GammaGamma(Point):
         x, m = as_arrays(x, m)
         bought = x > 0
         count, mean = np.where(bought, x, 1.0), np.where(bought, m, 1.0)
-        density = log_beta_prime_density(
-            count * mean, np.asarray(self.gamma), self.p * count, np.asarray(self.q)
-        )
+        p, q, gamma = map(np.asarray, self.values())
+        constant = tabulated(lambda k: beta_normaliser(p * np.maximum(k, 1.0), q), count)
+        density = log_beta_prime_density(count * mean, gamma, p * count, q, constant)
         return as_float(np.where(bought, density - np.log(mean), 0.0))
 
     def score(self, x: ArrayLike, m: ArrayLike) -> Array:
         """Gradient of log_likelihood in (p, q, gamma), shape (3, n)."""
         x, m = as_arrays(x, m)
         bought = x > 0
-        total, shape = np.where(bought, x * m, 1.0), np.where(bought, self.p * x, 1.0)
-        q, gamma = np.asarray(self.q), self.gamma
+        count, total = np.where(bought, x, 1.0), np.where(bought, x * m, 1.0)
+        p, q, gamma = map(np.asarray, self.values())
+
+        def gaps(k: Array) -> Array:
+            shape = p * np.maximum(k, 1.0)
+            return np.stack([digamma_gap(shape, q), digamma_gap(q, shape)])
+
+        of_p, of_q = tabulated(gaps, count)
         gradient = np.stack(
             [
-                x * (digamma_gap(shape, q) - np.log1p(gamma / total)),
-                digamma_gap(q, shape) - np.log1p(total / gamma),
-                (q * total / gamma - shape) / (gamma + total),
+                count * (of_p - np.log1p(gamma / total)),
+                of_q - np.log1p(total / gamma),
+                (q * total / gamma - p * count) / (gamma + total),
             ]
         )
         return np.where(bought, gradient, 0.0)

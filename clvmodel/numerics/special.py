@@ -34,12 +34,12 @@ def log1p_gap(v: Array, one_plus_v: Array | None = None) -> Array:
     Near v = -1 the sum 1 + v has lost its digits; pass it where it is known better.
     """
     v = np.asarray(v, float)
-    small = np.abs(v) < 0.5
+    small = np.abs(v) < 0.25
     near = np.where(small, v, 0.0)
     s = near / (2 + near)  # log1p(v) = 2 atanh(s)
     square = s * s
     tail = np.zeros_like(square)
-    for k in range(41, 1, -2):
+    for k in range(21, 1, -2):
         tail = square * (1 / k + tail)
     series = s * near - 2 * s * tail
     known = 1 + v if one_plus_v is None else one_plus_v
@@ -103,19 +103,29 @@ def log_beta_ratio(a: Array, b: Array, n: Array) -> Array:
     return log_rising(b, n) - log_rising(np.asarray(a) + b, n)
 
 
-def log_beta_prime_density(z: Array, c: Array, p: Array, q: Array) -> Array:
+def log_beta_prime_density(
+    z: Array, c: Array, p: Array, q: Array, normaliser: Array | None = None
+) -> Array:
     """Log density of log z where z / (z + c) ~ Beta(p, q): log of u^p (1-u)^q / B(p, q).
 
-    Written as a deviance from the mode [Loader], so that p and q may be tiny or huge.
+    Written as a deviance from the mode [Loader], so that p and q may be tiny or huge. The part
+    that depends on p and q only, `beta_normaliser`, can be passed in.
     """
-    z, c, p, q = np.broadcast_arrays(*(np.asarray(v, float) for v in (z, c, p, q)))
+    z, c, p, q = (np.asarray(v, float) for v in (z, c, p, q))
     from_mode = (z * q - c * p) / (z + c)
     share = (p + q) / (z + c)
+    constant = beta_normaliser(p, q) if normaliser is None else normaliser
     return np.asarray(
-        -p * log1p_gap(from_mode / p, z * share / p)
+        constant
+        - p * log1p_gap(from_mode / p, z * share / p)
         - q * log1p_gap(-from_mode / q, c * share / q)
-        - 0.5 * np.log1p(p / q)
-        + 0.5 * np.log(p)
+    )
+
+
+def beta_normaliser(p: Array, q: Array) -> Array:
+    """Log density at its mode of logit(u), u ~ Beta(p, q)."""
+    return np.asarray(
+        0.5 * (np.log(p) - np.log1p(p / q))
         - _HALF_LOG_2PI
         - stirling_error(p)
         - stirling_error(q)

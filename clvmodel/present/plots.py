@@ -219,7 +219,7 @@ def _mark_cutoff(ax: Axes, cutoff: float) -> None:
 def _lines(comparison: Comparison, source: Mapping[str, Any]) -> list[Line]:
     """What happened and every candidate; those that coincide share a line."""
     actual = _floats(source["actual"])
-    lines = [Line(("Actual",), actual, INK, "black", 2.4)]
+    lines = [Line(("Actual",), actual, INK, "thick", 2.6)]
     known = [(n, _floats(v)) for n, v in source["predicted"].items()]
     known = [(name, values) for name, values in known if np.isfinite(values).any()]
     every = np.concatenate([actual, *(values for _, values in known)])

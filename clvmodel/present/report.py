@@ -36,9 +36,10 @@ _SHAPES = {"wide": (10.0, 4.4), "narrow": (4.7, 4.0)}  # inches, for desks and f
 _HOW_TO_READ = {
     "tracking": "How to read it: left of the cutoff, a model shows what it expects of customers of "
     "whom it knows only when they joined; right of it, every candidate shows its forecast. The "
-    "closer a line stays to the black one, the better.",
+    "closer a line stays to the thick one, what happened, the better.",
     "frequency": "How to read it: customers are grouped by how often they had come back before the "
-    "cutoff. A line above the black one promises too much for that group, one below it too little.",
+    "cutoff. A line above the thick one, what happened, promises too much for that group, one "
+    "below it too little.",
 }
 
 

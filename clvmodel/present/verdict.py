@@ -15,7 +15,6 @@ from clvmodel.present.words import (
     percent,
     signed,
     signed_percent,
-    total,
 )
 
 Row = dict[str, Any]
@@ -102,6 +101,8 @@ def headline(comparison: Comparison, target: str) -> str:
     known = {m: names for m, names in winners.items() if names}
     if not known:
         return "Nothing could be measured."
+    if sum(s["target"] == target for s in comparison.scores) == 1:
+        return f"Only {next(iter(known.values()))[0]} was scored: there is nothing to compare."
     order = [r.name for r in comparison.results]
     always = [n for n in order if all(n in names for names in known.values())]
     if always:
@@ -163,6 +164,10 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
             "Where most customers buy nothing, predicting little or nothing keeps the average "
             "error per customer small. Never choose by it alone."
         )
+    said.append(
+        "Only the average error per customer has an interval here: a small lead in another measure "
+        "may be chance."
+    )
     return said
 
 
@@ -170,15 +175,15 @@ def duel(comparison: Comparison, target: str) -> Row | None:
     """Best model against best formula, measure by measure; None if one side is missing."""
     rows = []
     for measure in JUDGED:
-        ranked = _ranked(comparison, target, measure)
-        models = [r for r in ranked if _kind(comparison, r["candidate"]) == "model"]
-        formulas = [r for r in ranked if _kind(comparison, r["candidate"]) != "model"]
+        models = _ranked(comparison, target, measure, models=True)
+        formulas = _ranked(comparison, target, measure, models=False)
         if models and formulas:
             rows.append(_bout(comparison, target, measure, models[0], formulas[0]))
     if not rows:
         return None
-    wins = {side: [r["praise"] for r in rows if r["side"] == side] for side in ("model", "formula")}
-    return {"rows": rows, "sentence": _tally(wins["model"], wins["formula"], len(rows))}
+    sides = [r["side"] for r in rows]
+    sentence = _tally(sides.count("model"), sides.count("formula"), len(rows))
+    return {"rows": rows, "sentence": sentence}
 
 
 def _bout(comparison: Comparison, target: str, measure: Measure, model: Row, formula: Row) -> Row:
@@ -193,7 +198,6 @@ def _bout(comparison: Comparison, target: str, measure: Measure, model: Row, for
         side = "tie"
     return {
         "question": measure.question,
-        "praise": measure.praise,
         "model": model["candidate"],
         "model_value": _short(measure, model),
         "formula": formula["candidate"],
@@ -203,15 +207,15 @@ def _bout(comparison: Comparison, target: str, measure: Measure, model: Row, for
     }
 
 
-def _tally(model: list[str], formula: list[str], measures: int) -> str:
-    if len(model) == measures:
+def _tally(model: int, formula: int, measures: int) -> str:
+    if model == measures:
         return "The best model beats the best formula by every measure."
-    if len(formula) == measures:
+    if formula == measures:
         return "The best formula beats the best model by every measure: use the formula."
-    even = measures - len(model) - len(formula)
+    even = measures - model - formula
     return (
         f"Best model against best formula: of {measures} measures, a model wins "
-        f"{len(model) or 'none'}, a formula wins {len(formula) or 'none'}"
+        f"{model or 'none'}, a formula wins {formula or 'none'}"
         f"{f', and {even} cannot be told apart' if even else ''}."
     )
 
@@ -222,8 +226,8 @@ def _result(measure: Measure, row: Row, target: str) -> str:
         unit = " purchases" if target == "purchases" else ""
         off = signed(row["predicted_total"] - row["actual_total"])
         return (
-            f"Predicted {total(row['predicted_total'])}{unit}, "
-            f"actual {total(row['actual_total'])}: "
+            f"Predicted {number(row['predicted_total'])}{unit}, "
+            f"actual {number(row['actual_total'])}: "
             f"{bias_in_words(value)} ({off})."
         )
     if measure.key == "top_decile":
@@ -266,14 +270,22 @@ def _clear(comparison: Comparison, target: str, name: str) -> bool:
     )
 
 
-def _ranked(comparison: Comparison, target: str, measure: Measure) -> list[Row]:
+def _ranked(
+    comparison: Comparison, target: str, measure: Measure, models: bool | None = None
+) -> list[Row]:
     """Scores that have the measure, best first; those that share the lead in their own order."""
     rows = [s for s in comparison.scores if s["target"] == target and s[measure.key] is not None]
+    if models is not None:
+        rows = [s for s in rows if (_kind(comparison, s["candidate"]) == "model") is models]
     ranked = sorted(rows, key=lambda s: BEST[measure.key](s[measure.key]))
-    places = {r.name: place for place, r in enumerate(comparison.results)}
     head = [r for r in ranked if _same(measure, r, ranked[0])]
-    head.sort(key=lambda s: places.get(s["candidate"], len(places)))
-    return head + ranked[len(head) :]
+    order = _in_order(comparison, [s["candidate"] for s in head])
+    return sorted(head, key=lambda s: order.index(s["candidate"])) + ranked[len(head) :]
+
+
+def _in_order(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    places = {r.name: place for place, r in enumerate(comparison.results)}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
 def _same(measure: Measure, one: Row, other: Row) -> bool:
@@ -303,7 +315,7 @@ def _shown(comparison: Comparison, names: Sequence[str]) -> list[str]:
     """Names to print: a model that wins in both engines' estimation is one winner, not two."""
     fits = {r.name: r.fits for r in comparison.results}
     groups: list[list[str]] = []
-    for name in names:
+    for name in _in_order(comparison, names):
         same = (g for g in groups if _other_engine(fits.get(g[0], ()), fits.get(name, ())))
         group = next(same, None)
         if group is None:

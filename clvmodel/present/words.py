@@ -32,15 +32,6 @@ def number(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
-def total(value: float | None) -> str:
-    """Return a whole number with thousands separators; small totals keep their decimals.
-
-    >>> total(398102.4)
-    '398,102'
-    """
-    return number(value)
-
-
 def signed(value: float | None) -> str:
     """Return `number` with an explicit sign.
 

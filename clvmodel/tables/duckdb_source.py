@@ -11,29 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from clvmodel.errors import ColumnError, DataError, FileError, ParameterError
+from clvmodel.errors import ColumnError, DataError, FileError
 from clvmodel.tables.frames import DEFAULT_KIND, column_names, read_frame
-from clvmodel.tables.purchases import EPOCH, Excluded, Purchases, Reconciliation
+from clvmodel.tables.orders_sql import ACCOUNT, DAILY, REASONS, Columns, judged, literal
+from clvmodel.tables.purchases import Excluded, Purchases, Reconciliation, from_day
 
 if TYPE_CHECKING:
     import duckdb
 
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _PARQUET = (".parquet", ".pq")
-_REASONS = {
-    "no_customer": "no customer id",
-    "no_date": "no date",
-    "no_value": "no finite amount",
-    "late": "after the end of observation",
-}
-
-
-class Columns(NamedTuple):
-    """Which columns hold what; `value` may be None."""
-
-    customer: str
-    date: str
-    value: str | None
 
 
 def read_purchases(
@@ -49,23 +36,34 @@ def read_purchases(
     A day of refunds counts as a purchase only if its net is positive; a day without refunds counts
     even at value 0 (a free order is an order). Raises ColumnError, DataError or FileError.
     """
-    with _opened(orders) as (connection, kind):
+    columns = Columns(customer, date, value)
+    with _opened(orders, columns) as (connection, kind):
         types = {row[0]: str(row[1]).upper() for row in _rows(connection, "DESCRIBE orders")}
-        columns = _checked(Columns(customer, date, value), list(types))
-        _rows(connection, _typed_view(types, columns, date_format))
-        last = _rows(connection, "SELECT max(day) FROM typed")[0][0]
-        if end is not None and end > max(dt.date.today(), last or EPOCH):
-            raise DataError(f"end == {end}, lies in the future: nothing has been observed there.")
-        _rows(connection, _JUDGED.format(end=f"DATE '{end or dt.date.max}'"))
-        found = dict(zip(_ACCOUNT_NAMES, _rows(connection, _ACCOUNT)[0], strict=True))
-        _refuse(found, columns, end, date_format)
-        table = connection.sql(_DAILY).to_arrow_table()
-        return _assemble(table, found, kind, value is not None)
+        _check(columns, list(types))
+        _rows(connection, judged(types, columns, date_format, end))
+        fates = {row[0]: Fate(*row[1:]) for row in _rows(connection, ACCOUNT)}
+        _refuse(fates, columns, end, date_format)
+        return _assemble(connection.sql(DAILY).to_arrow_table(), fates, kind, value is not None)
+
+
+class Fate(NamedTuple):
+    """The rows that met one fate: how many, their days, a bad field, the sum of their amounts."""
+
+    rows: int
+    first: int | None
+    last: int | None
+    bad: str | None
+    amount: float
 
 
 @contextmanager
-def _opened(orders: Any) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    """A private connection with the view `orders`, and the kind of frame to give back."""
+def _opened(
+    orders: Any, columns: Columns | None = None
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    """A private connection with the view `orders`, and the kind of frame to give back.
+
+    Of a frame, only the columns that are needed are taken.
+    """
     import duckdb
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
@@ -74,7 +72,11 @@ def _opened(orders: Any) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
             _rows(connection, f"CREATE VIEW orders AS SELECT * FROM {_scan(Path(orders))}")
             kind = DEFAULT_KIND
         else:
-            table, kind = read_frame(orders)
+            wanted = None
+            if columns is not None:
+                _check(columns, column_names(orders))
+                wanted = [name for name in columns if name is not None]
+            table, kind = read_frame(orders, wanted)
             connection.register("orders", table)
         yield connection, kind
     except duckdb.Error as error:
@@ -108,14 +110,14 @@ def _scan(path: Path) -> str:
         raise FileError(f"{path} is neither CSV ({', '.join(_CSV)}) nor Parquet ({_PARQUET[0]}).")
     if path.stat().st_size == 0:
         raise FileError(f"{path} is empty.")
-    quoted = "'" + str(path).replace("'", "''") + "'"
+    quoted = literal(str(path))
     if name.endswith(_PARQUET):
         return f"read_parquet({quoted})"
     # Every column as text: what is a date or a number is decided here, once, and strictly.
     return f"read_csv({quoted}, header=true, all_varchar=true, null_padding=false)"
 
 
-def _checked(columns: Columns, names: list[str]) -> Columns:
+def _check(columns: Columns, names: list[str]) -> None:
     for argument, column in columns._asdict().items():
         if column is not None and column not in names:
             raise ColumnError.missing(argument, column, names)
@@ -126,105 +128,17 @@ def _checked(columns: Columns, names: list[str]) -> Columns:
         )
     if columns.customer == columns.date:
         raise ColumnError(f"customer and date are both {columns.date!r}; they must differ.")
-    return columns
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _typed_view(types: dict[str, str], columns: Columns, date_format: str | None) -> str:
-    date, customer = _quote(columns.date), _quote(columns.customer)
-    kind = types[columns.date]
-    if date_format is not None:
-        if "%" not in date_format:
-            raise ParameterError.out_of_range("date_format", date_format, "such as '%d/%m/%Y'")
-        text = "'" + date_format.replace("'", "''") + "'"
-        day = f"CAST(try_strptime(trim(CAST({date} AS VARCHAR)), {text}) AS DATE)"
-    elif kind.startswith(("DATE", "TIMESTAMP")):
-        day = f"CAST({date} AS DATE)"
-    elif kind == "VARCHAR" or kind.startswith("ENUM"):
-        day = f"CAST(TRY_CAST(trim(CAST({date} AS VARCHAR)) AS TIMESTAMP) AS DATE)"
-    else:
-        raise ColumnError(
-            f"date={columns.date!r} holds {kind.lower()} values, not dates; convert it, or say how "
-            "to read it with date_format, such as date_format='%Y%m%d'."
-        )
-    text_id = f"trim(CAST({customer} AS VARCHAR))"
-    amount, has_text = "CAST(1 AS DOUBLE)", "FALSE"
-    if columns.value is not None:
-        value, kind = _quote(columns.value), types[columns.value]
-        if kind.startswith(("DATE", "TIME", "BOOL", "STRUCT", "MAP")) or kind.endswith("[]"):
-            raise ColumnError(f"value={columns.value!r} holds {kind.lower()} values, not amounts.")
-        amount = f"TRY_CAST({value} AS DOUBLE)"
-        has_text = f"({value} IS NOT NULL AND trim(CAST({value} AS VARCHAR)) <> '')"
-    raw_value = _quote(columns.value) if columns.value is not None else "NULL"
-    return f"""
-        CREATE VIEW typed AS SELECT
-            {customer} AS customer,
-            {customer} IS NULL OR {text_id} IN ('', 'nan', 'NaN', 'None') AS no_customer,
-            {day} AS day,
-            {date} IS NULL OR trim(CAST({date} AS VARCHAR)) = '' AS no_date,
-            CAST({date} AS VARCHAR) AS date_text,
-            {amount} AS value,
-            {has_text} AS has_value,
-            CAST({raw_value} AS VARCHAR) AS value_text
-        FROM orders"""
-
-
-_JUDGED = """
-    CREATE TEMP TABLE judged AS SELECT *,
-        CASE WHEN no_customer THEN 'no_customer'
-             WHEN no_date THEN 'no_date'
-             WHEN day IS NULL THEN 'bad_date'
-             WHEN has_value AND value IS NULL THEN 'bad_value'
-             WHEN value IS NULL OR NOT isfinite(value) THEN 'no_value'
-             WHEN day > {end} THEN 'late'
-             ELSE 'used' END AS fate
-    FROM typed"""
-
-_ACCOUNT_NAMES = (
-    "rows",
-    "bad_dates",
-    "bad_date",
-    "bad_values",
-    "bad_value",
-    "first",
-    "last",
-    "excluded",
-)
-_ACCOUNT = """
-    SELECT (SELECT count(*) FROM judged),
-           (SELECT count(*) FROM judged WHERE fate = 'bad_date'),
-           (SELECT min(date_text) FROM judged WHERE fate = 'bad_date'),
-           (SELECT count(*) FROM judged WHERE fate = 'bad_value'),
-           (SELECT min(value_text) FROM judged WHERE fate = 'bad_value'),
-           (SELECT min(day) FROM judged WHERE fate IN ('used', 'late')),
-           (SELECT max(day) FROM judged WHERE fate = 'used'),
-           (SELECT list({'fate': fate, 'rows': rows, 'amount': amount}) FROM (
-               SELECT fate, count(*) AS rows,
-                      coalesce(sum(value ORDER BY value) FILTER (WHERE isfinite(value)), 0)
-                          AS amount
-               FROM judged WHERE fate <> 'used' GROUP BY fate))"""
-
-# Sums are taken in the order of the amounts, so that they do not depend on threads or row order. A
-# net that is nothing but rounding (1.10 + 3.50 - 4.60) is 0.
-_DAILY = """
-    SELECT customer, datediff('day', DATE '1970-01-01', day) AS day,
-           CASE WHEN abs(net) > 1e-12 * gross THEN net ELSE 0 END AS value, rows, refunded
-    FROM (SELECT customer, day, count(*) AS rows, sum(value ORDER BY value) AS net,
-                 sum(abs(value) ORDER BY value) AS gross, min(value) < 0 AS refunded
-          FROM judged WHERE fate = 'used' GROUP BY customer, day)
-    ORDER BY customer, day"""
 
 
 def _refuse(
-    found: dict[str, Any], columns: Columns, end: dt.date | None, date_format: str | None
+    fates: dict[str, Fate], columns: Columns, end: dt.date | None, date_format: str | None
 ) -> None:
     """Raise the error that the data call for, if any."""
-    if not found["rows"]:
+    rows = sum(fate.rows for fate in fates.values())
+    if not rows:
         raise DataError("There are no orders: the table has no rows.")
-    if found["bad_dates"]:
+    if "bad_date" in fates:
+        bad = fates["bad_date"]
         hint = (
             f"do not match date_format={date_format!r}"
             if date_format
@@ -232,55 +146,57 @@ def _refuse(
             "as date_format='%d/%m/%Y'"
         )
         raise DataError(
-            f"{found['bad_dates']:,} values of the date column {columns.date!r} {hint}; "
-            f"one of them is {found['bad_date']!r}."
+            f"{bad.rows:,} values of the date column {columns.date!r} {hint}; "
+            f"one of them is {bad.bad!r}."
         )
-    if found["bad_values"]:
+    if "bad_value" in fates:
+        bad = fates["bad_value"]
         raise DataError(
-            f"{found['bad_values']:,} values of the value column {columns.value!r} are not "
-            f"numbers; one of them is {found['bad_value']!r}."
+            f"{bad.rows:,} values of the value column {columns.value!r} are not numbers; "
+            f"one of them is {bad.bad!r}."
         )
-    if found["first"] is None:
-        lost = ", ".join(f"{e['rows']:,} with {_REASONS[e['fate']]}" for e in found["excluded"])
-        raise DataError(f"None of the {found['rows']:,} rows can be used: {lost}.")
-    if end is not None and end < found["first"]:
-        raise DataError(f"end == {end}, lies before the first order ({found['first']}).")
+    days = [day for f in ("used", "late") if f in fates for day in (fates[f].first, fates[f].last)]
+    known = [from_day(day) for day in days if day is not None]
+    if not known:
+        lost = ", ".join(f"{fate.rows:,} with {REASONS[name]}" for name, fate in fates.items())
+        raise DataError(f"None of the {rows:,} rows can be used: {lost}.")
+    if end is not None and end < min(known):
+        raise DataError(f"end == {end}, lies before the first order ({min(known)}).")
+    if end is not None and end > max(dt.date.today(), *known):
+        raise DataError(f"end == {end}, lies in the future: nothing has been observed there.")
 
 
-def _assemble(table: pa.Table, found: dict[str, Any], kind: str, has_value: bool) -> Purchases:
+def _assemble(table: pa.Table, fates: dict[str, Fate], kind: str, has_value: bool) -> Purchases:
     table = table.combine_chunks()
     value = table["value"].to_numpy()
     rows = table["rows"].to_numpy()
-    refunded = table["refunded"].to_numpy()
-    is_purchase = (value > 0) | ((value == 0) & ~refunded)
+    kept = (value > 0) | ((value == 0) & ~table["refunded"].to_numpy())
     excluded = [
-        Excluded(_REASONS[e["fate"]], e["rows"], e["amount"] if has_value else 0.0)
-        for e in sorted(found["excluded"] or [], key=lambda e: list(_REASONS).index(e["fate"]))
+        Excluded(words, fates[name].rows, fates[name].amount if has_value else 0.0)
+        for name, words in REASONS.items()
+        if name in fates
     ]
-    if not is_purchase.all():
-        gone = ~is_purchase
-        excluded.append(
-            Excluded("refunds, no positive net that day", int(rows[gone].sum()), value[gone].sum())
-        )
-    if not is_purchase.any():
+    if not kept.all():
+        lost = int(rows[~kept].sum())
+        excluded.append(Excluded("refunds, no positive net that day", lost, value[~kept].sum()))
+    if not kept.any():
         raise DataError("No day has a positive net amount: all orders are refunds or cancelled.")
-    dictionary = table["customer"].filter(pa.array(is_purchase)).dictionary_encode()
-    dictionary = dictionary.combine_chunks()
-    if isinstance(dictionary, pa.ChunkedArray):
-        dictionary = dictionary.chunk(0)
-    value, rows = value[is_purchase], rows[is_purchase]
+    encoded = table["customer"].filter(pa.array(kept)).combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    value, rows = value[kept], rows[kept]
     return Purchases(
-        ids=dictionary.dictionary,
-        customer=dictionary.indices.to_numpy().astype(np.int64),
-        day=table["day"].to_numpy()[is_purchase].astype(np.int64),
+        ids=encoded.dictionary,
+        customer=encoded.indices.to_numpy().astype(np.int64),
+        day=table["day"].to_numpy()[kept].astype(np.int64),
         value=value if has_value else None,
-        last_order=found["last"],
+        last_order=from_day(fates["used"].last),
         reconciliation=Reconciliation(
-            rows=found["rows"],
+            rows=sum(fate.rows for fate in fates.values()),
             purchases=len(value),
             merged=int(rows.sum()) - len(value),
             excluded=tuple(excluded),
-            zero=int((value == 0).sum()),
+            zero=int((value == 0).sum()) if has_value else 0,
             amount=float(value.sum()) if has_value else 0.0,
         ),
         kind=kind,

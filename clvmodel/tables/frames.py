@@ -18,13 +18,7 @@ def read_frame(orders: Any, columns: Sequence[str] | None = None) -> tuple[pa.Ta
 
     Times with a zone become the wall-clock times of that zone, so that a day is the shop's day.
     """
-    try:
-        frame = nw.from_native(orders)
-    except TypeError:
-        raise DataError(
-            f"orders is a {type(orders).__name__}; pass a pandas, polars or pyarrow table, or the "
-            "path of a CSV or Parquet file."
-        ) from None
+    frame = _as_frame(orders)
     if isinstance(frame, nw.LazyFrame):
         if not frame.implementation.is_polars():
             raise DataError(
@@ -48,10 +42,17 @@ def read_frame(orders: Any, columns: Sequence[str] | None = None) -> tuple[pa.Ta
 
 def column_names(orders: Any) -> list[str]:
     """Names of the columns of any frame that `read_frame` takes."""
+    return list(_as_frame(orders).collect_schema().names())
+
+
+def _as_frame(orders: Any) -> Any:
     try:
-        return list(nw.from_native(orders).collect_schema().names())
+        return nw.from_native(orders)
     except TypeError:
-        return []
+        raise DataError(
+            f"orders is a {type(orders).__name__}; pass a pandas, polars or pyarrow table, or the "
+            "path of a CSV or Parquet file."
+        ) from None
 
 
 def native_frame(columns: Mapping[str, Any] | pa.Table, kind: str = DEFAULT_KIND) -> Any:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from clvmodel.errors import ColumnError
-from clvmodel.tables.duckdb_source import Columns
+from clvmodel.tables.orders_sql import Columns
 
 _USUAL = {
     "customer": (

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError
+from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.duckdb_source import read_purchases
 from clvmodel.tables.frames import native_frame, read_frame
 from clvmodel.tables.purchases import Purchases, Reconciliation, to_day
@@ -137,6 +138,11 @@ class Summary:
         if self.monetary_value is None or self.first_value is None:
             return None
         return self.first_value + self.frequency * self.monetary_value
+
+    @property
+    def cells(self) -> Cells:
+        """Customers with the same (frequency, recency, T) collapsed, with their number."""
+        return collapse([self.frequency, self.recency, self.T])
 
     def in_unit(self, unit: str) -> Summary:
         """Return the same summary with times in another unit."""

@@ -16,7 +16,6 @@ from clvmodel.fitting.fit import Fit
 from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
-from clvmodel.tables.cells import collapse
 from clvmodel.tables.files import write_text
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import days_in
@@ -114,7 +113,7 @@ class FittedValueModel:
         unit = self.purchases.unit
         local = summary.in_unit(unit)
         t, rate = days / days_in(unit), daily_rate(discount_rate) * days_in(unit)
-        cells = collapse([local.frequency, local.recency, local.T])
+        cells = local.cells
         model = self.purchases.model
         alive = model.p_alive(*cells.columns)[cells.where]
         buys = model.p_purchase(t, *cells.columns)[cells.where]

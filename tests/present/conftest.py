@@ -183,6 +183,11 @@ def comparison() -> Comparison:
     return make_comparison()
 
 
+@pytest.fixture(scope="module")
+def same_comparison() -> Comparison:
+    return make_comparison()
+
+
 @pytest.fixture
 def no_value() -> Comparison:
     return without_value(make_comparison())
