@@ -122,6 +122,7 @@ def backtest(
             "cutoff": split.cutoff.isoformat(),
             "horizon": f"{split.days}D",
             "unit": unit,
+            "date_format": date_format,
         },
         versions=_versions(),
     )
@@ -188,7 +189,8 @@ def _result(name: str, candidate: Any, model: Any) -> Result:
         }
         for fit in getattr(model, "fits", ())
     )
-    return Result(name, _kind(candidate), str(getattr(model, "assumptions", "")), fits)
+    words = str(getattr(model, "assumptions", ""))
+    return Result(name, _kind(candidate), words[:1].upper() + words[1:], fits)
 
 
 def _score(

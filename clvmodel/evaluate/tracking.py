@@ -63,7 +63,7 @@ def tracking(
         forecasts = [predict(model, calibration, f"{int(t)}D").get("purchases") for t in ahead]
         if any(f is None for f in forecasts):
             continue
-        past: list[float | None] = [None] * before.size
+        past: list[float | None] = [None] * (before.size - 1) + [float(at_cutoff)]
         if hasattr(model, "expected_cumulative"):
             past = [float(v) for v in model.expected_cumulative(calibration, before - start)]
         later: list[float | None] = [float(at_cutoff + f.sum()) for f in forecasts if f is not None]

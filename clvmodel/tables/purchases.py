@@ -40,7 +40,7 @@ class Reconciliation:
 
     def __str__(self) -> str:
         """Say in one line what became of the rows."""
-        parts = [f"{self.rows:,} rows -> {self.purchases:,} purchases"]
+        parts = [f"{self.rows:,} rows became {self.purchases:,} purchases"]
         if self.merged:
             parts.append(f"{self.merged:,} merged into a purchase of the same day")
         parts += [f"{e.rows:,} left out ({e.reason})" for e in self.excluded if e.rows]

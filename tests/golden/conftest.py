@@ -33,6 +33,4 @@ def gamma_gamma(cdnow):
 
 
 def _summary(orders, end):
-    return summarize(
-        orders, customer="customer_id", date="date", value="amount", end=end, unit="W"
-    )
+    return summarize(orders, customer="customer_id", date="date", value="amount", end=end, unit="W")

@@ -120,4 +120,3 @@ def assert_calibrated(observed: np.ndarray, expected: np.ndarray, groups: np.nda
 
 def seeds(*values: int) -> Any:
     return pytest.mark.parametrize("seed", values)
-

@@ -60,8 +60,10 @@ def test_score_varies_as_the_likelihood_bends(case):
 def test_rescaling(case, factor):
     """Other units change the density by their Jacobian, and no prediction but money."""
     history = case.histories(200, seed=4)
-    names = case.model.columns
-    scaled = [c * factor if n in case.model.scaled else c for n, c in zip(names, history)]
+    scaled = [
+        column * factor if name in case.model.scaled else column
+        for name, column in zip(case.model.columns, history, strict=True)
+    ]
     other = case.model.rescaled(factor)
     x = history[0]
     densities = x if case.buys else x > 0  # one per purchase time, or one for the mean value
