@@ -48,7 +48,7 @@ def backtest(
     customer: str,
     date: str,
     value: str | None = None,
-    cutoffs: Sequence[Any] | None = None,
+    cutoffs: Any = None,
     horizon: Any = None,
     end: Any = None,
     unit: str = "D",
@@ -57,8 +57,8 @@ def backtest(
 ) -> Comparison:
     """Compare candidates on one holdout that none of them has seen.
 
-    Each candidate is fitted to the customers known at the end of the day `cutoffs[0]`, with orders
-    up to then only, and predicts the `horizon` after it. Without a cutoff, the holdout is the end
+    Each candidate is fitted to the customers known at the end of the day `cutoffs` (one date, or
+    a list of one), with orders up to then only, and predicts the `horizon` after it. Without a cutoff, the holdout is the end
     of the history: the last `horizon` or, without that, the last half, at most a year.
 
     `candidates` follow the protocol of `clvmodel.value.candidates`; by default the models, in this
@@ -74,18 +74,15 @@ def backtest(
     Raises as `summarize` does, and DataError if the holdout is not covered by the orders.
     """
     say = progress or (lambda _: None)
-    if cutoffs is not None and len(cutoffs) != 1:
-        raise ParameterError.out_of_range("cutoffs", list(cutoffs), "one date")
-    chosen = tuple(default_candidates() if candidates is None else candidates)
-    if not chosen:
-        raise ParameterError("candidates is empty; name at least one.")
+    cutoff = _one_cutoff(cutoffs)
+    chosen = _checked_candidates(default_candidates() if candidates is None else candidates)
     say("reading orders")
     split = holdout_split(
         orders,
         customer=customer,
         date=date,
         value=value,
-        cutoff=cutoffs[0] if cutoffs else None,
+        cutoff=cutoff,
         horizon=horizon,
         end=end,
         unit=unit,
@@ -126,6 +123,27 @@ def backtest(
         },
         versions=_versions(),
     )
+
+
+def _one_cutoff(cutoffs: Any) -> Any:
+    if not isinstance(cutoffs, list | tuple):
+        return cutoffs
+    if len(cutoffs) != 1:
+        raise ParameterError.out_of_range("cutoffs", list(cutoffs), "one date")
+    return cutoffs[0]
+
+
+def _checked_candidates(candidates: Iterable[Any]) -> tuple[Any, ...]:
+    chosen = tuple(candidates)
+    if not chosen:
+        raise ParameterError("candidates is empty; name at least one.")
+    for candidate in chosen:
+        if isinstance(candidate, type):
+            name = candidate.__name__
+            raise ParameterError(f"{name} is a class; pass an instance, such as {name}().")
+        if not hasattr(candidate, "fit"):
+            raise ParameterError(f"{candidate!r} has no fit(summary): it is no candidate.")
+    return chosen
 
 
 def _names(candidates: Sequence[Any]) -> list[str]:
@@ -213,7 +231,7 @@ def _score(
                 }
             )
         best = min(made, key=lambda name: mae(actual, made[name]))
-        for name, predicted in made.items():
+        for name, predicted in made.items() if actual.size > 1 else ():
             difference, low, high = mean_difference(actual, predicted, made[best])
             differences.append(
                 {

@@ -84,8 +84,8 @@ def mean_difference(
     """MAE of `predicted` minus that of `reference`, with its 95% interval over customers.
 
     Paired: the errors of one customer are compared with each other, so what makes a customer hard
-    for everybody drops out. Normal approximation, good from some hundred customers on.
+    for everybody drops out. Normal approximation, good from some hundred customers on; needs two.
     """
     gap = np.abs(predicted - actual) - np.abs(reference - actual)
-    error = float(gap.std(ddof=1) / np.sqrt(gap.size)) if gap.size > 1 else float("inf")
+    error = float(gap.std(ddof=1) / np.sqrt(gap.size))
     return float(gap.mean()), float(gap.mean()) - 1.96 * error, float(gap.mean()) + 1.96 * error

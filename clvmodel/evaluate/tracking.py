@@ -54,7 +54,7 @@ def tracking(
     start = to_day(calibration.purchases.first_day)
     step = max(1, (cutoff - start) // (2 * _POINTS))
     before = np.append(np.arange(start, cutoff, step), cutoff)
-    ahead = np.unique(np.rint(np.linspace(0, split.days, _POINTS + 1)[1:]).astype(int))
+    ahead = np.unique(np.ceil(np.linspace(0, split.days, _POINTS + 1)[1:]).astype(int))
     days = np.concatenate([before, cutoff + ahead])
     actual = _actual(split, days)
     at_cutoff = actual[before.size - 1]

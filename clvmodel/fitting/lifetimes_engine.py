@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from types import ModuleType
 from typing import Any
 
@@ -37,8 +38,8 @@ def _undisturbed() -> Iterator[ModuleType]:
         finally:
             if before is not None:
                 pd.set_option(name, before)
-        warnings.simplefilter("ignore")
-        yield lifetimes
+        with redirect_stdout(StringIO()):  # it prints what it could not fit
+            yield lifetimes
 
 
 def fit_with_lifetimes(model: Any, cells: Cells) -> Any:

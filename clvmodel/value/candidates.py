@@ -40,13 +40,20 @@ def prediction_table(summary: Summary, columns: Mapping[str, Array | None]) -> A
     return native_frame({"customer_id": summary.ids, **present}, summary.kind)
 
 
-def checked(summary: Any, horizon: Any, margin: float) -> float:
-    """Days of a horizon, after refusing what is no Summary and margins that are not finite."""
+def check_summary(summary: Any) -> None:
+    """Refuse what is no Summary, and one without customers."""
     if not isinstance(summary, Summary):
         raise DataError(
             f"summary is a {type(summary).__name__}; make a Summary with clv.summarize(orders, "
             "...) or, from a table of frequency, recency and T, with clv.Summary.from_frame."
         )
+    if not len(summary):
+        raise DataError("The summary has no customers.")
+
+
+def checked(summary: Any, horizon: Any, margin: float) -> float:
+    """Days of a horizon, after refusing what is no Summary and margins that are not finite."""
+    check_summary(summary)
     if not np.isfinite(margin):
         raise ParameterError.out_of_range(
             "margin", margin, "a finite share of revenue, such as 0.3"

@@ -15,7 +15,7 @@ from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import DAYS_IN_UNIT, DAYS_PER_YEAR, days_in, duration_in_days
-from clvmodel.value.candidates import checked, prediction_table
+from clvmodel.value.candidates import check_summary, checked, prediction_table
 
 YOUNG_SHOP_YEARS = 3.0
 _MONTH = DAYS_IN_UNIT["M"]
@@ -77,6 +77,7 @@ class StoreFormula:
 
     def fit(self, summary: Summary) -> LifespanForecast:
         """Take the averages of a summary."""
+        check_summary(summary)
         years = history_days(summary) / DAYS_PER_YEAR
         orders = float(summary.frequency.sum()) + len(summary)
         frequency = orders / len(summary) / years
@@ -115,6 +116,7 @@ class ProfitRetention:
 
     def fit(self, summary: Summary) -> LifespanForecast:
         """Take the averages of a summary."""
+        check_summary(summary)
         days = min(history_days(summary), DAYS_PER_YEAR)
         count, revenue = window_activity(summary, days, 0)
         buyers = max(int((count > 0).sum()), 1)
@@ -191,6 +193,7 @@ class ChurnFormula:
 
     def fit(self, summary: Summary) -> ChurnForecast:
         """Measure activity and churn in the last two windows of a summary."""
+        check_summary(summary)
         if self.monthly_churn is not None and not 0 < self.monthly_churn <= 1:
             raise ParameterError.out_of_range("monthly_churn", self.monthly_churn, "in (0, 1]")
         wanted = duration_in_days(self.window, argument="window")
@@ -198,8 +201,6 @@ class ChurnFormula:
         recent, revenue = window_activity(summary, days, 0)
         before, _ = window_activity(summary, days, days)
         active, was_active = int((recent > 0).sum()), int((before > 0).sum())
-        if not active:
-            raise DataError(f"Nobody bought in the last {days:.0f} days: no churn to measure.")
         months = days / _MONTH
         how = "given"
         churn = self.monthly_churn
@@ -208,14 +209,14 @@ class ChurnFormula:
             churn = float(1 - kept ** (1 / months)) if kept > 0 else 1.0
             churn = max(churn, 1e-9)
             how = f"measured: {kept:.0%} of the buyers of the {days:.0f} days before bought again"
-        orders = float(recent.sum()) / active / months
+        orders = float(recent.sum()) / max(active, 1) / months
         text = (
             f"monthly churn {churn:.1%} ({how}); active means a purchase within {days:.0f} days "
             f"({active:,} customers), the others get 0"
         )
         value = None
         if revenue is not None:
-            value = float(revenue.sum()) / active / months
+            value = float(revenue.sum()) / max(active, 1) / months
             text = (
                 f"revenue per active customer and month {value:,.2f} / {text}; lifetime value "
                 f"{value / churn:,.2f}"

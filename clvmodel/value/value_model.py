@@ -19,7 +19,7 @@ from clvmodel.models.gamma_gamma import GammaGamma
 from clvmodel.tables.files import write_text
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import days_in
-from clvmodel.value.candidates import checked, prediction_table
+from clvmodel.value.candidates import check_summary, checked, prediction_table
 from clvmodel.value.discounting import daily_rate, discounted
 
 FORMAT = "clvmodel.value_model/1"
@@ -57,6 +57,7 @@ class ValueModel:
 
     def fit(self, summary: Summary) -> FittedValueModel:
         """Fit both models to the customers of a summary."""
+        check_summary(summary)
         purchases = fit(self.purchases, summary, engine=self.engine)
         spend = None
         if self.spend is not None and summary.monetary_value is not None:

@@ -48,7 +48,7 @@ def test_until(orders):
     assert known.tolist() == [0, 2]
     assert past.customer.tolist() == [0, 0, 0, 1]
     assert past.value.tolist() == [15, 20, 31, 5]
-    assert past.last_day == dt.date(2024, 2, 10)
+    assert past.last_order == dt.date(2024, 2, 10)
 
 
 @pytest.mark.parametrize("end", ["1997-01-20", "1997-09-30", "1998-06-30"])
@@ -66,4 +66,4 @@ def test_without_amounts(orders):
 
 
 def test_an_account_without_events_is_short():
-    assert str(Reconciliation(1234, 1234, 0, ())) == "1,234 rows -> 1,234 purchases"
+    assert str(Reconciliation(1234, 1234, 0, ())) == "1,234 rows became 1,234 purchases"

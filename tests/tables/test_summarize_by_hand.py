@@ -28,7 +28,7 @@ def test_the_account_of_rows(orders):
     assert [(e.rows, e.amount) for e in account.excluded] == [(2, 150), (3, -3)]
     assert "after the end" in account.excluded[0].reason
     assert "refund" in account.excluded[1].reason
-    assert str(account).startswith("16 rows -> 9 purchases; 2 merged")
+    assert str(account).startswith("16 rows became 9 purchases; 2 merged")
     assert str(account).endswith("1 purchases of value 0 kept")
 
 
@@ -93,6 +93,14 @@ def test_the_default_end_is_the_last_order(orders):
     assert summary.end == dt.date(2024, 4, 2)
     assert summary.ids.to_pylist() == [*IDS, "fox"]
     assert summary.T.tolist() == [92, 42, 62, 32, 23, 0]
+
+
+def test_a_refund_is_an_order_too(orders):
+    """By default observation ends with the last order of any kind."""
+    refund = pd.DataFrame({"who": ["ann"], "when": [pd.Timestamp("2024-05-01")], "paid": [-3.0]})
+    summary = by_hand(pd.concat([orders, refund]), end=None)
+    assert summary.end == dt.date(2024, 5, 1)
+    assert summary.recency.tolist() == by_hand(orders, end=None).recency.tolist()
 
 
 def test_a_later_end_only_lengthens_T(orders):
