@@ -57,9 +57,9 @@ def parse_date(value: Any, argument: str = "end") -> dt.date:
     >>> parse_date("1997-09-30")
     datetime.date(1997, 9, 30)
     """
-    if isinstance(value, dt.datetime):
+    if isinstance(value, dt.datetime) and value == value:  # NaT is a datetime, unlike itself
         return value.date()
-    if isinstance(value, dt.date):
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return value
     if isinstance(value, np.datetime64) and not np.isnat(value):
         return dt.date.fromisoformat(str(value.astype("datetime64[D]")))

@@ -137,7 +137,6 @@ def test_what_is_no_date_is_quoted(value):
         parse_date(value)
 
 
-@pytest.mark.xfail(strict=True, reason="pd.NaT counts as a datetime and comes back as NaT")
 def test_a_missing_timestamp_is_no_date():
     with pytest.raises(UnitError, match="is not a date"):
         parse_date(pd.NaT)

@@ -58,8 +58,9 @@ def backtest(
     """Compare candidates on one holdout that none of them has seen.
 
     Each candidate is fitted to the customers known at the end of the day `cutoffs` (one date, or
-    a list of one), with orders up to then only, and predicts the `horizon` after it. Without a cutoff, the holdout is the end
-    of the history: the last `horizon` or, without that, the last half, at most a year.
+    a list of one), with orders up to then only, and predicts the `horizon` after it. Without a
+    cutoff, the holdout is the end of the history: the last `horizon` or, without that, the last
+    half, at most a year.
 
     `candidates` follow the protocol of `clvmodel.value.candidates`; by default the models, in this
     package's and in lifetimes' estimation, three formulas and two naive forecasts. A candidate

@@ -41,13 +41,17 @@ class Estimable(Protocol):
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where a search ended: log-parameters, information matrix there, gradient per customer."""
+    """Where a search ended: log-parameters, information matrix there, gradient per customer.
+
+    `flat` names the parameters that the data do not bound, `empty` says that it is all of them.
+    """
 
     point: Array
     information: Array
     gradient: float
     converged: bool
     flat: tuple[str, ...]
+    empty: bool
     starts: int
 
 
@@ -64,6 +68,7 @@ def search(model: Any, columns: Sequence[Array], weight: Array, starts: Sequence
         return value / total, (at.score(*columns) @ weight) * np.exp(point) / total
 
     best: tuple[float, Array, Array] | None = None
+    first = np.clip(np.log(starts[0].values()), -_WALL, _WALL)
     tried = 0
     for start in starts:
         tried += 1
@@ -79,9 +84,10 @@ def search(model: Any, columns: Sequence[Array], weight: Array, starts: Sequence
     return Optimum(
         point=point,
         information=information * total,
-        gradient=float(np.abs(_free(point, gradient) * gradient).max()),
+        gradient=_largest(gradient, _free(point, gradient)),
         converged=_is_top(point, gradient),
         flat=flat,
+        empty=bool(np.linalg.eigvalsh(information)[-1] < _FLAT and np.all(point == first)),
         starts=tried,
     )
 
@@ -96,17 +102,16 @@ def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:
     radius = 1.0
     for _ in range(_STEPS):
         free = _free(point, gradient)
-        if np.abs(gradient[free]).max(initial=0.0) < CONVERGED * 1e-2:
+        if _largest(gradient, free) < CONVERGED * 1e-2:
             break
-        hessian = _curvature(objective, point, gradient)[np.ix_(free, free)]
-        step = np.zeros_like(point)
-        step[free] = _newton_step(gradient[free], hessian, radius)
+        step = _bounded_step(point, gradient, _curvature(objective, point, gradient), free, radius)
         trial = np.clip(point + step, -_WALL, _WALL)
         moved, expected = float(np.abs(trial - point).max()), float(gradient @ (trial - point))
         new_value, new_gradient = objective(trial)
         noise = 1e-13 * max(abs(value), 1.0)
         level = new_value > value - noise
-        if level and (expected > noise or np.abs(new_gradient).max() < np.abs(gradient).max()):
+        calmer = _largest(new_gradient, free) < _largest(gradient, free)
+        if level and (expected > noise or calmer):
             good = new_value - value > 0.3 * expected or expected < 1e3 * noise
             radius = min(4.0, 2 * radius) if good else radius
             point, value, gradient = trial, new_value, new_gradient
@@ -115,6 +120,29 @@ def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:
         else:
             radius = 0.25 * moved
     return value, point, gradient
+
+
+def _bounded_step(
+    point: Array, gradient: Array, hessian: Array, free: NDArray[np.bool_], radius: float
+) -> Array:
+    """Newton's step in the free directions, shortened to end at the wall it would cross first.
+
+    Shortened as a whole, so that parameters which run away together stay together.
+    """
+    free = free.copy()
+    while free.any():
+        step = np.zeros_like(point)
+        step[free] = _newton_step(gradient[free], hessian[np.ix_(free, free)], radius)
+        outward = (np.abs(point) >= _WALL) & (step * point > 0)
+        if not outward.any():
+            break
+        free &= ~outward
+    else:
+        return np.zeros_like(point)
+    room = np.where(step > 0, _WALL - point, _WALL + point)
+    moving = step != 0
+    shorter = float((room[moving] / np.abs(step[moving])).min(initial=1.0))
+    return step * min(shorter, 1.0)
 
 
 def _newton_step(gradient: Array, hessian: Array, radius: float) -> Array:
@@ -145,12 +173,15 @@ def _curvature(objective: Objective, point: Array, gradient: Array | None = None
 
 def _free(point: Array, gradient: Array) -> NDArray[np.bool_]:
     """Log-parameters that are not pressed against a wall of the box."""
-    pressed = ((point >= _WALL) & (gradient > 0)) | ((point <= -_WALL) & (gradient < 0))
-    return np.asarray(~pressed)
+    return np.asarray(~((np.abs(point) >= _WALL) & (point * gradient > 0)))
 
 
 def _is_top(point: Array, gradient: Array) -> bool:
-    return bool(np.abs(gradient[_free(point, gradient)]).max(initial=0.0) < CONVERGED)
+    return _largest(gradient, _free(point, gradient)) < CONVERGED
+
+
+def _largest(gradient: Array, free: NDArray[np.bool_]) -> float:
+    return float(np.abs(gradient[free]).max(initial=0.0))
 
 
 def _flat_directions(names: Sequence[str], point: Array, information: Array) -> tuple[str, ...]:
@@ -160,7 +191,7 @@ def _flat_directions(names: Sequence[str], point: Array, information: Array) -> 
     for i, name in enumerate(names):
         side = "low" if point[i] < 0 else "high"
         loose = any(abs(vectors[i, k]) > 0.3 for k in np.flatnonzero(values < _FLAT))
-        if abs(point[i]) >= _WALL or (loose and abs(point[i]) > np.log(50)):
+        if abs(point[i]) > 0.99 * _WALL or (loose and abs(point[i]) > np.log(50)):
             flat.append(f"{name} {side}")
     return tuple(flat)
 

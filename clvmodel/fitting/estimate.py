@@ -71,8 +71,11 @@ def _native(model: Any, cells: Cells, unit: str, left_out: float, scale: float) 
         which = ", ".join(direction.split()[0] for direction in end.flat)
         words.append(
             f"The data do not bound {which}: the likelihood still rises, or is flat, towards a "
-            f"limit in which {'; '.join(limits)}. Predictions hold; single parameters do not."
+            f"limit in which {'; '.join(limits)}. Predictions within the time observed hold; "
+            "single parameters do not."
         )
+    if end.empty:
+        words = ["The data say nothing about the parameters: these are where the search began."]
     if end.converged:
         tried = "" if end.starts == 1 else f" from start {end.starts}"
         words.insert(0, f"Converged{tried}: gradient per customer {end.gradient:.1e}.")

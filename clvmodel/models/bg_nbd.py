@@ -60,7 +60,7 @@ class BGNBD(Point):
     Raises ParameterError if a parameter is not finite and positive.
 
     >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)  # CDNOW, in weeks [FHL05]
-    >>> round(model.expected_purchases(39, x=2, t_x=30.43, T=38.86), 3)
+    >>> print(model.expected_purchases(39, x=2, t_x=30.43, T=38.86).round(3))
     1.226
     """
 

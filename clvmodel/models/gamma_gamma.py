@@ -35,8 +35,8 @@ class GammaGamma(Point):
     Raises ParameterError if a parameter is not finite and positive.
 
     >>> model = GammaGamma(p=6.25, q=3.74, gamma=15.44)  # CDNOW [FH13]
-    >>> round(model.expected_spend(2, 22.35), 2), round(model.expected_spend(), 2)
-    (24.66, 35.22)
+    >>> print(model.expected_spend(x=[0, 2], m=[0, 22.35]).round(2))
+    [35.22 24.66]
     """
 
     p: float

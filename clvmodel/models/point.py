@@ -31,7 +31,8 @@ class Point:
     def __post_init__(self) -> None:
         """Refuse a parameter that is not a finite positive number."""
         for name, value in zip(self.names(), self.values(), strict=True):
-            if not (np.isfinite(value) and value > 0):
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not (number and np.isfinite(value) and value > 0):
                 raise ParameterError.not_positive(type(self).__name__, name, value)
             object.__setattr__(self, name, float(value))
 

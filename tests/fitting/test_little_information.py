@@ -104,7 +104,6 @@ def test_words_for_spend_without_limit():
     assert "each customer always spends the same" in message
 
 
-@pytest.mark.xfail(strict=True, reason="the message has no words for this ridge")
 def test_words_for_two_customers_who_spend_alike():
     assert "do not bound" in clv.fit(clv.GammaGamma, SPEND["two customers"]).message
 

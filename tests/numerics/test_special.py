@@ -102,6 +102,11 @@ def test_relative_accuracy(function, arguments, expected):
     assert float(got) == pytest.approx(expected, rel=2e-12, abs=0)
 
 
+@pytest.mark.parametrize(("z", "expected"), [row for row in STIRLING_ERROR if row[0] >= 12])
+def test_the_series_is_right_in_every_term(z, expected):
+    assert float(stirling_error(np.array(z))) == pytest.approx(expected, rel=1e-14, abs=0)
+
+
 @cases((log_beta_ratio, LOG_BETA_RATIO), (log_beta_prime_density, LOG_BETA_PRIME))
 def test_accuracy_of_the_probability(function, arguments, expected):
     """A logarithm of a probability or density: its error is the relative error of that."""

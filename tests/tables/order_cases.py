@@ -1,5 +1,10 @@
 """A small order history with every kind of day in it, and its summary worked by hand."""
 
+from functools import cache
+
+import pandas as pd
+
+from clvmodel.datasets import load_cdnow
 from clvmodel.tables.summary import summarize
 
 END = "2024-03-31"  # 2024 is a leap year: day 90 after New Year's Day
@@ -30,6 +35,18 @@ FIRST = [15, 8, 5, 0, 6]
 
 ROLES = {"customer": "who", "date": "when", "value": "paid"}
 CDNOW = {"customer": "customer_id", "date": "date", "value": "amount"}
+
+
+def hand_orders():
+    """The hand-worked orders as a pandas table."""
+    frame = pd.DataFrame(HAND_ROWS, columns=["who", "when", "paid"])
+    return frame.assign(when=pd.to_datetime(frame["when"]))
+
+
+@cache
+def cdnow_sample():
+    """The CDNOW sample, read once."""
+    return load_cdnow(sample=True)
 
 
 def by_hand(orders, **options):

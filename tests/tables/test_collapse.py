@@ -22,7 +22,7 @@ KINDS = {
     "cents": lambda rng, n: rng.integers(0, 300, n) / 100,
     "distinct floats": lambda rng, n: rng.normal(size=n),
     "large": lambda rng, n: rng.choice([1e12, 1e12 + 1, 3.0], n),
-    "constant": lambda rng, n: np.full(n, 2.5),
+    "constant": lambda _, n: np.full(n, 2.5),
     "far apart": lambda rng, n: rng.choice([-9e8, 0.0, 9e8], n),
 }
 

@@ -8,9 +8,30 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from order_cases import CDNOW, FREQUENCY, HAND_ROWS, IDS, WORKED, by_hand, lists
+from order_cases import (
+    CDNOW,
+    FREQUENCY,
+    HAND_ROWS,
+    IDS,
+    WORKED,
+    by_hand,
+    cdnow_sample,
+    hand_orders,
+    lists,
+)
 
 from clvmodel.tables.summary import summarize
+
+
+@pytest.fixture
+def orders():
+    return hand_orders()
+
+
+@pytest.fixture
+def cdnow():
+    return cdnow_sample()
+
 
 NUMBER = {name: 10 * (i + 1) for i, name in enumerate(sorted({row[0] for row in HAND_ROWS}))}
 
@@ -36,7 +57,9 @@ PANDAS = {
     "arrow dtypes": lambda f: f.convert_dtypes(dtype_backend="pyarrow"),
     "nullable dtypes": lambda f: f.convert_dtypes(),
     "categories": with_who(pd.Categorical),
-    "unordered, unused categories": with_who(lambda c: pd.Categorical(c, ["zoe", *IDS[::-1], "fox"])),
+    "unordered, unused categories": with_who(
+        lambda c: pd.Categorical(c, ["zoe", *IDS[::-1], "fox"])
+    ),
     "categories of dates": with_when(lambda c: pd.Categorical(c.dt.strftime("%Y-%m-%d"))),
     "dates": with_when(lambda c: c.dt.date),
     "datetimes": with_when(lambda c: pd.Series(c.dt.to_pydatetime(), dtype=object)),
@@ -126,7 +149,9 @@ def test_numbers_as_ids(orders, kind):
     summary = by_hand(frame)
     assert lists(summary) == WORKED
     assert summary.ids.to_pylist() == [10, 20, 30, 40, 50]
-    assert summary.frame["customer_id"].dtype.kind == ("f" if kind == "float64" else kind[0].lower())
+    assert summary.frame["customer_id"].dtype.kind == (
+        "f" if kind == "float64" else kind[0].lower()
+    )
 
 
 def test_text_ids_keep_their_zeros(tmp_path):
@@ -146,7 +171,7 @@ FILES = {
     "orders.csv.gz": lambda f, p: p.write_bytes(gzip.compress(f.to_csv(index=False).encode())),
     "orders.parquet": lambda f, p: f.to_parquet(p),
     "zone.parquet": lambda f, p: zoned(f, "UTC", 12).to_parquet(p),
-    "it's a \"file\".csv": lambda f, p: f.to_csv(p, index=False),
+    'it\'s a "file".csv': lambda f, p: f.to_csv(p, index=False),
     "Bestellungen für 2024; DROP.parquet": lambda f, p: f.to_parquet(p),
 }
 
@@ -259,11 +284,17 @@ def test_threads_do_not_matter_to_the_last_bit(cdnow, threads, monkeypatch):
     again = summarize(shuffled(cdnow, 4), **CDNOW)
     assert again.monetary_value.tobytes() == first.monetary_value.tobytes()
     twenty = summarize(many, **CDNOW)
-    assert twenty.monetary_value.tobytes() == summarize(many[::-1], **CDNOW).monetary_value.tobytes()
+    assert (
+        twenty.monetary_value.tobytes() == summarize(many[::-1], **CDNOW).monetary_value.tobytes()
+    )
 
 
 def test_dates_on_both_sides_of_the_epoch():
     frame = pd.DataFrame(
-        {"who": ["a", "a"], "when": [dt.date(1969, 12, 30), dt.date(1970, 1, 2)], "paid": [1.0, 2.0]}
+        {
+            "who": ["a", "a"],
+            "when": [dt.date(1969, 12, 30), dt.date(1970, 1, 2)],
+            "paid": [1.0, 2.0],
+        }
     )
     assert lists(by_hand(frame, end=None)) == [[1], [3], [3], [2], [1]]

@@ -5,12 +5,23 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from order_cases import CDNOW, IDS, ROLES, by_hand
+from order_cases import CDNOW, IDS, ROLES, by_hand, cdnow_sample, hand_orders
 
 from clvmodel.errors import ClvError, DataError, UnitError
 from clvmodel.tables.holdout import holdout_split
 from clvmodel.tables.purchases import from_day, to_day
 from clvmodel.tables.summary import summarize
+
+
+@pytest.fixture
+def orders():
+    return hand_orders()
+
+
+@pytest.fixture
+def cdnow():
+    return cdnow_sample()
+
 
 CUT = "1997-09-30"
 
@@ -90,7 +101,11 @@ def test_both_windows_aggregate_alike(orders):
 def test_by_default_the_last_half_at_most_a_year(orders, cdnow):
     # 1997-01-01 to 1998-06-30 are 546 days
     split = holdout_split(cdnow, **CDNOW)
-    assert (split.days, split.cutoff, split.end) == (273, dt.date(1997, 9, 30), dt.date(1998, 6, 30))
+    assert (split.days, split.cutoff, split.end) == (
+        273,
+        dt.date(1997, 9, 30),
+        dt.date(1998, 6, 30),
+    )
     long = orders.assign(when=[*orders["when"][:-1], pd.Timestamp("2029-01-01")])
     assert holdout_split(long, **ROLES, end="2026-01-01").days == 365
 
@@ -119,7 +134,11 @@ def test_without_amounts(orders):
 
 
 ERRORS = [
-    ({"horizon": "42D", "cutoff": "2024-02-21"}, DataError, "does not fit.*2024-01-01 to 2024-04-02"),
+    (
+        {"horizon": "42D", "cutoff": "2024-02-21"},
+        DataError,
+        "does not fit.*2024-01-01 to 2024-04-02",
+    ),
     ({"cutoff": "2023-12-31"}, DataError, "does not fit"),
     ({"cutoff": "2024-04-02"}, DataError, "does not fit"),
     ({"cutoff": "2030-01-01"}, DataError, "does not fit"),

@@ -1,13 +1,24 @@
 """`Purchases`: what happened in a window, and what was known at a day."""
 
 import datetime as dt
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from order_cases import CDNOW, by_hand
+from order_cases import CDNOW, by_hand, cdnow_sample, hand_orders
 
 from clvmodel.tables.purchases import Reconciliation, from_day, to_day
 from clvmodel.tables.summary import Summary, summarize
+
+
+@pytest.fixture
+def orders():
+    return hand_orders()
+
+
+@pytest.fixture
+def cdnow():
+    return cdnow_sample()
 
 
 def day(text):
@@ -34,7 +45,7 @@ def test_a_window_is_open_at_its_beginning_and_closed_at_its_end(orders):
 def test_windows_add_up(cdnow):
     purchases = summarize(cdnow, **CDNOW).purchases
     edges = [day(d) for d in ("1996-12-31", "1997-02-01", "1997-09-30", "1998-06-30")]
-    parts = [purchases.within(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [purchases.within(a, b) for a, b in pairwise(edges)]
     whole = purchases.within(edges[0], edges[-1])
     np.testing.assert_array_equal(sum(p[0] for p in parts), whole[0])
     np.testing.assert_allclose(sum(p[1] for p in parts), whole[1], rtol=1e-12, atol=1e-9)

@@ -6,10 +6,16 @@ from collections import defaultdict
 import numpy as np
 import pandas as pd
 import pytest
-from order_cases import CDNOW, ROLES
+from order_cases import CDNOW, ROLES, cdnow_sample
 
 from clvmodel.errors import DataError
 from clvmodel.tables.summary import summarize
+
+
+@pytest.fixture
+def cdnow():
+    return cdnow_sample()
+
 
 END = dt.date(2024, 2, 29)
 REASONS = {

@@ -5,10 +5,15 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from order_cases import END, IDS, RECENCY, ROLES, WORKED, by_hand, lists
+from order_cases import END, IDS, RECENCY, ROLES, WORKED, by_hand, hand_orders, lists
 
 from clvmodel.tables.summary import summarize
 from clvmodel.units import DAYS_IN_UNIT
+
+
+@pytest.fixture
+def orders():
+    return hand_orders()
 
 
 def test_every_number(orders):
@@ -103,7 +108,7 @@ def test_a_refund_is_an_order_too(orders):
     assert summary.recency.tolist() == by_hand(orders, end=None).recency.tolist()
 
 
-def test_a_later_end_only_lengthens_T(orders):
+def test_a_later_end_only_lengthens_the_observation(orders):
     early, late = by_hand(orders, end="2024-04-02"), by_hand(orders, end="2024-05-02")
     assert (late.T - early.T).tolist() == [30] * 6
     assert late.recency.tolist() == early.recency.tolist()

@@ -8,11 +8,22 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from order_cases import CDNOW, IDS, ROLES, WORKED, by_hand, lists
+from order_cases import CDNOW, IDS, ROLES, WORKED, by_hand, cdnow_sample, hand_orders, lists
 
 from clvmodel.errors import ClvError, ColumnError, DataError, UnitError
 from clvmodel.tables.summary import Summary, summarize
 from clvmodel.units import DAYS_IN_UNIT
+
+
+@pytest.fixture
+def orders():
+    return hand_orders()
+
+
+@pytest.fixture
+def cdnow():
+    return cdnow_sample()
+
 
 HISTORY = {"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 20.0]}
 
@@ -39,7 +50,9 @@ def test_from_frames_of_every_kind(make):
 
 
 def test_from_a_frame_of_one_s_own_order_and_types():
-    frame = pd.DataFrame({"T": [10, 20], "recency": [5, 0], "frequency": [1, 0], "note": ["x", "y"]})
+    frame = pd.DataFrame(
+        {"T": [10, 20], "recency": [5, 0], "frequency": [1, 0], "note": ["x", "y"]}
+    )
     summary = Summary.from_frame(frame.convert_dtypes(), unit="D", end=dt.date(2024, 1, 31))
     assert summary.T.dtype == summary.frequency.dtype == np.float64
     assert summary.start == dt.date(2024, 1, 11)

@@ -1,10 +1,13 @@
 """Histories to predict from: CDNOW, and a shop of four customers worked by hand."""
 
 import datetime as dt
+from functools import cache
 
 import pandas as pd
 
+from clvmodel.datasets import load_cdnow
 from clvmodel.tables.summary import summarize
+from clvmodel.value.value_model import ValueModel
 
 CDNOW = {"customer": "customer_id", "date": "date", "value": "amount"}
 ROLES = {"customer": "who", "date": "when", "value": "paid"}
@@ -33,3 +36,15 @@ def shop(rows=HAND, unit="D", end=END, **options):
 def columns(table, *names):
     """Columns of a prediction as lists."""
     return [table[f"expected_{name}"].tolist() for name in names or ("purchases", "value")]
+
+
+@cache
+def cdnow_weeks():
+    """The first 39 weeks of the CDNOW sample, in weeks."""
+    return summarize(load_cdnow(sample=True), **CDNOW, end="1997-09-30", unit="W")
+
+
+@cache
+def cdnow_model():
+    """The model fitted to them."""
+    return ValueModel().fit(cdnow_weeks())
