@@ -58,7 +58,8 @@ SPEND = {
     },
 }
 # What a fit says of data that have no interior maximum.
-BOUNDLESS = {name for name in PURCHASES if name not in ("one heavy buyer", "no time for some")}
+BOUNDED = {"one heavy buyer", "no time for some", "no time at all"}
+BOUNDLESS = set(PURCHASES) - BOUNDED
 
 
 def assert_finite(fit):
@@ -96,6 +97,11 @@ def test_a_runaway_estimate_is_said_in_words(name):
     message = clv.fit(clv.BGNBD, PURCHASES[name]).message
     assert "do not bound" in message
     assert "limit in which" in message
+
+
+def test_data_that_say_nothing():
+    fit = clv.fit(clv.BGNBD, PURCHASES["no time at all"])
+    assert "say nothing about the parameters" in fit.message
 
 
 def test_words_for_spend_without_limit():
