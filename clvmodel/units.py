@@ -28,7 +28,7 @@ def days_in(unit: str) -> float:
     >>> days_in("W")
     7.0
     """
-    if unit not in DAYS_IN_UNIT:
+    if not isinstance(unit, str) or unit not in DAYS_IN_UNIT:
         raise UnitError(
             f"unit == {unit!r}, must be one of 'D' (days), 'W' (weeks), 'M' (30.4375 days), "
             "'Y' (365.25 days)."

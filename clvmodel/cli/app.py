@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date as date_class
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -20,11 +21,12 @@ from clvmodel.errors import ClvError, ColumnError, ParameterError, UnitError
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
 from clvmodel.tables.duckdb_source import read_columns
-from clvmodel.tables.files import write_table, write_text
+from clvmodel.tables.files import check_table_path, write_table, write_text
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.guess import guess_columns
 from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.summary import Summary, summarize
+from clvmodel.units import horizon_in_days
 from clvmodel.value.value_model import ValueModel, load
 
 app = typer.Typer(
@@ -118,6 +120,7 @@ def summarize_command(
     quiet: Quiet = False,
 ) -> None:
     """Write the customer summary: frequency, recency, T, monetary_value."""
+    check_table_path(out)
     given = _open(orders, customer, date, value, quiet)
     summary = _summarize(given, end, unit, date_format)
     write_table(read_frame(summary.frame)[0], out)
@@ -167,6 +170,8 @@ def score_command(
     quiet: Quiet = False,
 ) -> None:
     """Predict every customer: chance alive, purchases, spend, value within the horizon."""
+    check_table_path(out)
+    horizon_in_days(horizon, unit, date_class.min)  # refuse what is none before the work
     fitted = None if model is None else load(model)
     given = _open(orders, customer, date, value, quiet)
     summary = _summarize(given, end, unit, date_format)
@@ -239,7 +244,14 @@ def compare_command(
         raise ParameterError.not_one_of("--out ending", out.suffix, (".json", ".html", ".csv"))
     given = _open(orders, customer, date, value, quiet)
     command = _command(
-        "compare", orders, given, end=end, cutoff=cutoff, horizon=horizon, date_format=date_format
+        "compare",
+        orders,
+        given,
+        end=end,
+        cutoff=cutoff,
+        horizon=horizon,
+        unit=unit,
+        date_format=date_format,
     )
     comparison = _compare(given, end, cutoff, horizon, unit, date_format, command)
     if out is not None and out.suffix == ".html":
@@ -277,7 +289,16 @@ def report_command(
         raise ParameterError(f"--out {out} is a file; name a folder.")
     given = _open(orders, customer, date, value, quiet)
     command = _command(
-        "report", orders, given, end=end, cutoff=cutoff, horizon=horizon, date_format=date_format
+        "report",
+        orders,
+        given,
+        end=end,
+        cutoff=cutoff,
+        horizon=horizon,
+        unit=unit,
+        date_format=date_format,
+        discount_rate=str(discount_rate),
+        margin=str(margin),
     )
     comparison = _compare(given, end, cutoff, horizon, unit, date_format, command)
     summary = _summarize(given, end, unit, date_format)

@@ -171,7 +171,7 @@ def _reason(error: Exception) -> str:
 
 def _predict(fitted: Any, summary: Summary, horizon: str) -> Prediction:
     """Columns of a prediction, after checking that they are what the protocol asks for."""
-    table, _ = read_frame(fitted.predict(summary, horizon))
+    table, _ = read_frame(fitted.predict(summary, horizon), what="the prediction")
     if table.num_rows != len(summary):
         raise DataError(f"predicted {table.num_rows} rows for {len(summary)} customers.")
     if "customer_id" in table.column_names:

@@ -47,7 +47,8 @@ def tracking(
 
     Up to the cutoff a model's curve is what it expects of new customers, knowing only when each
     one joined (`expected_cumulative`, where a candidate has it); after the cutoff it is the
-    actual number at the cutoff plus the candidate's forecast for the time since.
+    actual number at the cutoff plus the candidate's forecast for the time since. A candidate that
+    cannot forecast the shorter times has no curve.
     """
     calibration, cutoff = split.calibration, to_day(split.cutoff)
     assert calibration.purchases is not None
@@ -60,7 +61,10 @@ def tracking(
     at_cutoff = actual[before.size - 1]
     predicted: dict[str, list[float | None]] = {}
     for name, model in fitted.items():
-        forecasts = [predict(model, calibration, f"{int(t)}D").get("purchases") for t in ahead]
+        try:
+            forecasts = [predict(model, calibration, f"{int(t)}D").get("purchases") for t in ahead]
+        except Exception:  # scored at the horizon that was asked for; it has no path
+            continue
         if any(f is None for f in forecasts):
             continue
         past: list[float | None] = [None] * (before.size - 1) + [float(at_cutoff)]

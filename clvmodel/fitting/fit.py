@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.models import MODELS
 from clvmodel.tables.frames import pandas_table
-from clvmodel.units import UNIT_NAMES
+from clvmodel.units import UNIT_NAMES, days_in
 
 M = TypeVar("M")
 FORMAT = "clvmodel.fit/1"
@@ -123,6 +123,7 @@ class Fit(Generic[M]):
         if name not in MODELS:
             raise ParameterError.not_one_of("model", name, MODELS)
         rest = {k: v for k, v in data.items() if k not in ("format", "model", "covariance_log")}
+        days_in(rest["unit"])
         covariance = tuple(tuple(float(v) for v in row) for row in data["covariance_log"])
         return Fit(model=MODELS[name](**parameters), covariance_log=covariance, **rest)
 

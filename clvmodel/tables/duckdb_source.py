@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from clvmodel.errors import ColumnError, DataError, FileError
+from clvmodel.errors import ColumnError, DataError, FileError, ParameterError
 from clvmodel.tables.frames import DEFAULT_KIND, column_names, read_frame
 from clvmodel.tables.orders_sql import ACCOUNT, DAILY, REASONS, Columns, judged, literal
 from clvmodel.tables.purchases import Excluded, Purchases, Reconciliation, from_day
@@ -40,6 +42,7 @@ def read_purchases(
     with _opened(orders, columns) as (connection, kind):
         types = {row[0]: str(row[1]).upper() for row in _rows(connection, "DESCRIBE orders")}
         _check(columns, list(types))
+        _check_format(connection, date_format)
         _rows(connection, judged(types, columns, date_format, end))
         fates = {row[0]: Fate(*row[1:]) for row in _rows(connection, ACCOUNT)}
         _refuse(fates, columns, end, date_format)
@@ -81,7 +84,8 @@ def _opened(
         yield connection, kind
     except duckdb.Error as error:
         what = f"{orders}: " if isinstance(orders, str | Path) else ""
-        raise FileError(f"{what}cannot be read: {str(error).splitlines()[0]}") from error
+        reason = " ".join(str(error).split("\n\n")[0].split())[:300]
+        raise FileError(f"{what}cannot be read: {reason}") from error
     finally:
         connection.close()
 
@@ -89,6 +93,20 @@ def _opened(
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
     """Run one statement to its end; its rows, if it has any."""
     return connection.execute(query).fetchall()
+
+
+def _check_format(connection: duckdb.DuckDBPyConnection, date_format: str | None) -> None:
+    import duckdb
+
+    if date_format is None:
+        return
+    try:
+        _rows(connection, f"SELECT try_strptime('', {literal(date_format)})")
+        known = "%" in date_format
+    except duckdb.Error:
+        known = False
+    if not known:
+        raise ParameterError.out_of_range("date_format", date_format, "such as '%d/%m/%Y'")
 
 
 def read_columns(orders: Any) -> list[str]:
@@ -110,11 +128,26 @@ def _scan(path: Path) -> str:
         raise FileError(f"{path} is neither CSV ({', '.join(_CSV)}) nor Parquet ({_PARQUET[0]}).")
     if path.stat().st_size == 0:
         raise FileError(f"{path} is empty.")
-    quoted = literal(str(path))
+    # One file, whatever its name looks like: no pattern, no columns read from folder names.
+    quoted = literal(re.sub(r"([\[*?])", r"[\1]", str(path)))
     if name.endswith(_PARQUET):
-        return f"read_parquet({quoted})"
+        return f"read_parquet({quoted}, hive_partitioning=false)"
     # Every column as text: what is a date or a number is decided here, once, and strictly.
-    return f"read_csv({quoted}, header=true, all_varchar=true, null_padding=false)"
+    return (
+        f"read_csv({quoted}, header=true, all_varchar=true, delim={literal(_delimiter(path))}, "
+        "quote='\"', escape='\"', hive_partitioning=false)"
+    )
+
+
+def _delimiter(path: Path) -> str:
+    """Return the likeliest delimiter, by the header line."""
+    opener: Any = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            header = file.readline(1 << 20).decode("utf-8", "replace")
+    except (OSError, EOFError) as error:
+        raise FileError(f"{path} cannot be read: {error}.") from error
+    return max(",;\t|", key=header.count)
 
 
 def _check(columns: Columns, names: list[str]) -> None:
@@ -162,13 +195,21 @@ def _refuse(
         raise DataError(f"None of the {rows:,} rows can be used: {lost}.")
     if end is not None and end < min(known):
         raise DataError(f"end == {end}, lies before the first order ({min(known)}).")
-    if end is not None and end > max(dt.date.today(), *known):
+    today = dt.date.today()
+    if end is not None and end > today:
         raise DataError(f"end == {end}, lies in the future: nothing has been observed there.")
+    if end is None and max(known) > today + dt.timedelta(days=1):  # elsewhere it is tomorrow
+        raise DataError(
+            f"The last order is dated {max(known)}, in the future; name the last day of "
+            "observation with end to leave such orders out."
+        )
 
 
 def _assemble(table: pa.Table, fates: dict[str, Fate], kind: str, has_value: bool) -> Purchases:
     table = table.combine_chunks()
     value = table["value"].to_numpy()
+    if not np.isfinite(value).all():
+        raise DataError("The amounts of a day are so large that their sum overflows.")
     rows = table["rows"].to_numpy()
     kept = (value > 0) | ((value == 0) & ~table["refunded"].to_numpy())
     excluded = [

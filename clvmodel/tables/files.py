@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from clvmodel.errors import FileError
+from clvmodel.errors import FileError, ParameterError
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def replacing(path: Any) -> Iterator[Path]:
         if target.is_dir():
             raise FileError(f"{target} is a directory, not a file to write.")
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".clv-")
         os.close(handle)
     except OSError as error:
         if isinstance(error, FileError):
@@ -52,13 +52,17 @@ def write_text(path: Any, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
+def check_table_path(path: Any) -> None:
+    """Refuse a path that is neither CSV nor Parquet by its ending."""
+    if not str(path).lower().endswith((".csv", ".parquet")):
+        raise ParameterError(f"{path} must end in .csv or .parquet.")
+
+
 def write_table(table: pa.Table, path: Any) -> None:
     """Write an Arrow table as CSV or Parquet, by the ending of the path."""
-    name = str(path).lower()
-    if not name.endswith((".csv", ".parquet")):
-        raise FileError(f"{path} must end in .csv or .parquet.")
+    check_table_path(path)
     with replacing(path) as temporary:
-        if name.endswith(".csv"):
+        if str(path).lower().endswith(".csv"):
             pyarrow.csv.write_csv(table, temporary)
         else:
             pyarrow.parquet.write_table(table, temporary)

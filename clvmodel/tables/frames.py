@@ -7,51 +7,67 @@ from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
+import pyarrow.compute as pc
+from narwhals.exceptions import DuplicateError
 
-from clvmodel.errors import DataError
+from clvmodel.errors import ColumnError, DataError
 
 DEFAULT_KIND = "pandas"
 
 
-def read_frame(orders: Any, columns: Sequence[str] | None = None) -> tuple[pa.Table, str]:
+def read_frame(
+    table: Any, columns: Sequence[str] | None = None, what: str = "orders"
+) -> tuple[pa.Table, str]:
     """Return the columns of an eager frame as an Arrow table, and the kind of frame it was.
 
     Times with a zone become the wall-clock times of that zone, so that a day is the shop's day.
+    `what` names the table in errors.
     """
-    frame = _as_frame(orders)
+    frame = _as_frame(table, what)
+    names = columns or column_names(table, what)
     if isinstance(frame, nw.LazyFrame):
         if not frame.implementation.is_polars():
             raise DataError(
-                f"orders is a lazy {frame.implementation.name.lower()} table, which cannot be "
+                f"{what} is a lazy {frame.implementation.name.lower()} table, which cannot be "
                 "read yet; collect it into a pandas, polars or pyarrow table first."
             )
-        eager = frame.select(*(columns or frame.collect_schema().names())).collect()
+        eager = frame.select(*names).collect()
     else:
-        eager = frame if columns is None else frame.select(*columns)
-    zoned = [
-        name
-        for name, dtype in eager.schema.items()
-        if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None
-    ]
-    eager = eager.with_columns(nw.col(name).dt.replace_time_zone(None) for name in zoned)
+        eager = frame.select(*names)
     try:
-        return eager.to_arrow(), eager.implementation.name.lower()
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"A column holds values of several types: {error}") from error
+        return _in_local_time(eager.to_arrow()), eager.implementation.name.lower()
+    except pa.ArrowException as error:
+        raise DataError(
+            f"A column of {what} holds values of several types, or of one that cannot be read: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
 
 
-def column_names(orders: Any) -> list[str]:
-    """Names of the columns of any frame that `read_frame` takes."""
-    return list(_as_frame(orders).collect_schema().names())
+def _in_local_time(table: pa.Table) -> pa.Table:
+    for i, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz is not None:
+            local = pc.local_timestamp(table.column(i))
+            table = table.set_column(i, pa.field(field.name, local.type), local)
+    return table
 
 
-def _as_frame(orders: Any) -> Any:
+def column_names(table: Any, what: str = "orders") -> list[str]:
+    """Names of the columns of any frame that `read_frame` takes; no two may be alike."""
     try:
-        return nw.from_native(orders)
+        return list(_as_frame(table, what).collect_schema().names())
+    except DuplicateError as error:
+        raise ColumnError(f"Columns of {what} share a name; rename them: {error}") from error
+
+
+def _as_frame(table: Any, what: str) -> Any:
+    try:
+        return nw.from_native(table)
+    except DuplicateError as error:
+        raise ColumnError(f"Columns of {what} share a name; rename them: {error}") from error
     except TypeError:
         raise DataError(
-            f"orders is a {type(orders).__name__}; pass a pandas, polars or pyarrow table, or the "
-            "path of a CSV or Parquet file."
+            f"{what} is a {type(table).__name__}; it must be a pandas, polars or pyarrow table"
+            + (", or the path of a CSV or Parquet file." if what == "orders" else ".")
         ) from None
 
 

@@ -72,16 +72,22 @@ def holdout_split(
         cut = last - dt.timedelta(days=days)
     elif cutoff is None:
         days = round(horizon_in_days(horizon, unit, None))
-        cut = last - dt.timedelta(days=days)
+        cut = last - dt.timedelta(days=min(days, observed))
     else:
         cut = parse_date(cutoff, "cutoff")
         days = (last - cut).days if horizon is None else round(horizon_in_days(horizon, unit, cut))
-    if days < 1 or cut < first or cut + dt.timedelta(days=days) > last:
-        raise DataError(
-            f"A holdout of {days} days after {cut} does not fit: the orders run from {first} to "
-            f"{last}. Choose an earlier cutoff or a shorter horizon."
-        )
+    if not 0 < days < observed:
+        raise _does_not_fit(days, first, last)
+    if cut < first or cut + dt.timedelta(days=days) > last:
+        raise _does_not_fit(days, first, last)
     return split_purchases(history, cut, days, unit)
+
+
+def _does_not_fit(days: int, first: dt.date, last: dt.date) -> DataError:
+    return DataError(
+        f"A holdout of {days:,} days does not fit: the orders run from {first} to {last}. Choose "
+        "an earlier cutoff or a shorter horizon."
+    )
 
 
 def split_purchases(history: Purchases, cutoff: dt.date, days: int, unit: str) -> Holdout:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
-from clvmodel.errors import ColumnError, ParameterError
+from clvmodel.errors import ColumnError
 
 
 class Columns(NamedTuple):
@@ -39,18 +39,23 @@ def _is_text(kind: str) -> bool:
     return kind == "VARCHAR" or kind.startswith("ENUM")
 
 
+def _is_nested(kind: str) -> bool:
+    return kind.startswith(("STRUCT", "MAP", "UNION")) or kind.endswith("]")
+
+
+def _trimmed(name: str) -> str:
+    return f"trim(CAST({name} AS VARCHAR), ' ' || chr(9) || chr(10) || chr(13) || chr(160))"
+
+
 def _day(column: str, kind: str, date_format: str | None) -> str:
     """Calendar day of the date column, NULL where it cannot be read."""
     name = quote(column)
-    if date_format is not None:
-        if "%" not in date_format:
-            raise ParameterError.out_of_range("date_format", date_format, "such as '%d/%m/%Y'")
-        text = f"trim(CAST({name} AS VARCHAR))"
-        return f"CAST(try_strptime({text}, {literal(date_format)}) AS DATE)"
     if kind.startswith(("DATE", "TIMESTAMP")):
         return f"CAST({name} AS DATE)"
+    if date_format is not None:
+        return f"CAST(try_strptime({_trimmed(name)}, {literal(date_format)}) AS DATE)"
     if _is_text(kind):
-        return f"CAST(TRY_CAST(trim(CAST({name} AS VARCHAR)) AS TIMESTAMP) AS DATE)"
+        return f"CAST(TRY_CAST({_trimmed(name)} AS TIMESTAMP) AS DATE)"
     raise ColumnError(
         f"date={column!r} holds {kind.lower()} values, not dates; convert it, or say how to read "
         "it with date_format, such as date_format='%Y%m%d'."
@@ -60,9 +65,11 @@ def _day(column: str, kind: str, date_format: str | None) -> str:
 def _missing(column: str, kind: str) -> str:
     """Condition that a column holds nothing: NULL, or blank text."""
     name = quote(column)
+    if kind.startswith(("FLOAT", "DOUBLE")):
+        return f"({name} IS NULL OR isnan({name}))"
     if not _is_text(kind):
         return f"{name} IS NULL"
-    return f"({name} IS NULL OR trim(CAST({name} AS VARCHAR)) IN ('', 'nan', 'NaN', 'None'))"
+    return f"({name} IS NULL OR {_trimmed(name)} IN ('', 'nan', 'NaN', 'None'))"
 
 
 def judged(
@@ -70,12 +77,14 @@ def judged(
 ) -> str:
     """Table `judged`: customer, day (from 1970-01-01), value, fate, and the text of bad fields."""
     day = _day(columns.date, types[columns.date], date_format)
+    if _is_nested(types[columns.customer]):
+        raise ColumnError(f"customer={columns.customer!r} holds lists or records, not ids.")
     no_customer = _missing(columns.customer, types[columns.customer])
     no_date = _missing(columns.date, types[columns.date])
     value, no_value, value_text = "CAST(1 AS DOUBLE)", "FALSE", "NULL"
     if columns.value is not None:
         kind = types[columns.value]
-        if kind.startswith(("DATE", "TIME", "BOOL", "STRUCT", "MAP")) or kind.endswith("[]"):
+        if kind.startswith(("DATE", "TIME", "BOOL")) or _is_nested(kind):
             raise ColumnError(f"value={columns.value!r} holds {kind.lower()} values, not amounts.")
         name = quote(columns.value)
         value, value_text = f"TRY_CAST({name} AS DOUBLE)", f"CAST({name} AS VARCHAR)"
@@ -83,11 +92,12 @@ def judged(
     last = f"DATE '{end or dt.date.max}'"
     return f"""
         CREATE TEMP TABLE judged AS
-        SELECT customer, datediff('day', DATE '1970-01-01', day) AS day, value, fate,
+        SELECT customer, value, fate,
+               CASE WHEN isfinite(day) THEN datediff('day', DATE '1970-01-01', day) END AS day,
                CASE fate WHEN 'bad_date' THEN date_text WHEN 'bad_value' THEN value_text END AS bad
         FROM (SELECT *, CASE WHEN no_customer THEN 'no_customer'
                              WHEN no_date THEN 'no_date'
-                             WHEN day IS NULL THEN 'bad_date'
+                             WHEN day IS NULL OR NOT isfinite(day) THEN 'bad_date'
                              WHEN no_value THEN 'no_value'
                              WHEN value IS NULL THEN 'bad_value'
                              WHEN NOT isfinite(value) THEN 'no_value'
@@ -117,7 +127,7 @@ DAILY = """
              FROM used SEMI JOIN (SELECT customer, day FROM days WHERE rows > 2)
              USING (customer, day) GROUP BY customer, day)
     SELECT customer, day, rows, refunded,
-           CASE WHEN abs(days.net) > 1e-12 * gross
+           CASE WHEN abs(days.net) > 1e-12 * gross OR NOT isfinite(gross)
                 THEN coalesce(many.net, days.net) ELSE 0 END AS value
     FROM days LEFT JOIN many USING (customer, day)
     ORDER BY customer, day"""

@@ -54,7 +54,7 @@ def check_summary(summary: Any) -> None:
 def checked(summary: Any, horizon: Any, margin: float) -> float:
     """Days of a horizon, after refusing what is no Summary and margins that are not finite."""
     check_summary(summary)
-    if not np.isfinite(margin):
+    if not (isinstance(margin, int | float | np.number) and np.isfinite(margin)):
         raise ParameterError.out_of_range(
             "margin", margin, "a finite share of revenue, such as 0.3"
         )

@@ -81,7 +81,7 @@ class StoreFormula:
         years = history_days(summary) / DAYS_PER_YEAR
         orders = float(summary.frequency.sum()) + len(summary)
         frequency = orders / len(summary) / years
-        lifespan, how = _lifespan(self.lifespan, summary, years)
+        lifespan, how = _lifespan("lifespan", self.lifespan, summary, years)
         revenue = summary.total_value
         text = f"{frequency:.3g} orders per customer and year x {lifespan:.3g} years {how}"
         value = None
@@ -121,7 +121,7 @@ class ProfitRetention:
         count, revenue = window_activity(summary, days, 0)
         buyers = max(int((count > 0).sum()), 1)
         years = days / DAYS_PER_YEAR
-        retention, how = _lifespan(self.retention, summary, years)
+        retention, how = _lifespan("retention", self.retention, summary)
         orders = float(count.sum()) / buyers / years
         text = f"{orders:.3g} orders per buyer and year x {retention:.3g} years {how}"
         value = None
@@ -149,15 +149,17 @@ class ChurnForecast:
 
     @property
     def lifetime_value(self) -> float | None:
-        """The formula's own number: revenue per month / monthly churn."""
-        return None if self.value_per_month is None else self.value_per_month / self.monthly_churn
+        """The formula's own number: revenue per month / monthly churn; infinite if nobody left."""
+        if self.value_per_month is None:
+            return None
+        return self.value_per_month / self.monthly_churn if self.monthly_churn else float("inf")
 
     def predict(self, summary: Summary, horizon: Any, *, margin: float = 1.0) -> Any:
         """Predict each customer's next `horizon`: active customers alike, lapsed ones 0."""
         months = checked(summary, horizon, margin) / _MONTH
         stay = 1 - self.monthly_churn
         lasting = months if stay == 1 else (1 - stay**months) / self.monthly_churn
-        silent = (summary.T - summary.recency) * days_in(summary.unit)
+        silent = np.rint((summary.T - summary.recency) * days_in(summary.unit))
         active = np.where(silent < self.window_days, lasting, 0.0)
         value = None if self.value_per_month is None else margin * self.value_per_month * active
         return prediction_table(
@@ -205,9 +207,13 @@ class ChurnFormula:
         how = "given"
         churn = self.monthly_churn
         if churn is None:
-            kept = ((recent > 0) & (before > 0)).sum() / was_active if was_active else 1.0
-            churn = float(1 - kept ** (1 / months)) if kept > 0 else 1.0
-            churn = max(churn, 1e-9)
+            if active and not was_active:
+                raise DataError(
+                    f"Nobody bought in the {days:.0f} days before the last {days:.0f}: churn "
+                    "cannot be measured; give monthly_churn."
+                )
+            kept = float(((recent > 0) & (before > 0)).sum() / max(was_active, 1))
+            churn = float(1 - kept ** (1 / months))
             how = f"measured: {kept:.0%} of the buyers of the {days:.0f} days before bought again"
         orders = float(recent.sum()) / max(active, 1) / months
         text = (
@@ -219,7 +225,7 @@ class ChurnFormula:
             value = float(revenue.sum()) / max(active, 1) / months
             text = (
                 f"revenue per active customer and month {value:,.2f} / {text}; lifetime value "
-                f"{value / churn:,.2f}"
+                f"{value / churn if churn else float('inf'):,.2f}"
             )
         return ChurnForecast(self.name, orders, value, churn, days, text + ".")
 
@@ -229,17 +235,20 @@ def history_days(summary: Summary) -> float:
     return float(np.rint(summary.T.max() * days_in(summary.unit))) + 1.0
 
 
-def _lifespan(wanted: float | str, summary: Summary, years: float) -> tuple[float, str]:
-    """Years of a lifespan, and where the number is from."""
+def _lifespan(
+    argument: str, wanted: float | str, summary: Summary, young: float | None = None
+) -> tuple[float, str]:
+    """Years of a lifespan and where they are from; `young` is the history's length for "auto"."""
     if isinstance(wanted, str):
-        if wanted not in ("auto", "measured"):
-            raise ParameterError.not_one_of("lifespan", wanted, ("auto", "measured", "a number"))
-        if wanted == "auto" and years < YOUNG_SHOP_YEARS:
-            return YOUNG_SHOP_YEARS, f"(assumed: the history covers {years:.2g} years)"
+        allowed = ["measured"] + ([] if young is None else ["auto"])
+        if wanted not in allowed:
+            raise ParameterError.not_one_of(argument, wanted, [*allowed, "a number of years"])
+        if wanted == "auto" and young is not None and young < YOUNG_SHOP_YEARS:
+            return YOUNG_SHOP_YEARS, f"(assumed: the history covers {young:.2g} years)"
         mean = float(summary.recency.mean()) * days_in(summary.unit) / DAYS_PER_YEAR
         return mean, "(measured: first to last purchase, one-purchase customers 0)"
-    if not (np.isfinite(wanted) and wanted > 0):
-        raise ParameterError.out_of_range("lifespan", wanted, "finite and > 0 years")
+    if not (isinstance(wanted, int | float | np.number) and np.isfinite(wanted) and wanted > 0):
+        raise ParameterError.out_of_range(argument, wanted, "finite and > 0 years")
     return float(wanted), "(given)"
 
 

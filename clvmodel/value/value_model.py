@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from clvmodel.errors import DataError, FileError, ParameterError
+from clvmodel.errors import DataError, FileError, ParameterError, UnitError
 from clvmodel.fitting.estimate import ENGINES, fit
 from clvmodel.fitting.fit import Fit
 from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
@@ -18,10 +18,11 @@ from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
 from clvmodel.tables.files import write_text
 from clvmodel.tables.summary import Array, Summary
-from clvmodel.units import days_in
+from clvmodel.units import DAYS_PER_YEAR, UNIT_NAMES, days_in
 from clvmodel.value.candidates import check_summary, checked, prediction_table
 from clvmodel.value.discounting import daily_rate, discounted
 
+LONGEST_YEARS = 100  # longest horizon: a longer one is a mistake about the unit
 FORMAT = "clvmodel.value_model/1"
 
 
@@ -109,7 +110,13 @@ class FittedValueModel:
         ParameterError.
         """
         days = checked(summary, horizon, margin)
-        if not (np.isfinite(discount_rate) and discount_rate >= 0):
+        if days > LONGEST_YEARS * DAYS_PER_YEAR:
+            raise UnitError(
+                f"horizon == {horizon!r} is longer than {LONGEST_YEARS} years; is the unit meant? "
+                f"A number counts {UNIT_NAMES[summary.unit]}."
+            )
+        is_number = isinstance(discount_rate, int | float | np.number)
+        if not (is_number and np.isfinite(discount_rate) and discount_rate >= 0):
             raise ParameterError.out_of_range("discount_rate", discount_rate, "finite and >= 0")
         unit = self.purchases.unit
         local = summary.in_unit(unit)
@@ -185,11 +192,17 @@ def load(path: Any) -> FittedValueModel:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}.") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DataError(f"{path} is not a model of this version of clvmodel (no {FORMAT!r} in it).")
-    spend = data["spend"]
-    return FittedValueModel(
-        Fit.from_dict(data["purchases"]), None if spend is None else Fit.from_dict(spend)
-    )
+    try:
+        purchases = Fit.from_dict(data["purchases"])
+        spend = None if data["spend"] is None else Fit.from_dict(data["spend"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    if type(purchases.model) not in PURCHASE_MODELS.values() or (
+        spend is not None and type(spend.model) not in SPEND_MODELS.values()
+    ):
+        raise DataError(f"{path} is damaged: the models are not where they belong.")
+    return FittedValueModel(purchases, spend)

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from clvmodel.errors import ColumnError, FileError
+from clvmodel.errors import ColumnError, FileError, ParameterError
 from clvmodel.tables.duckdb_source import Columns
 from clvmodel.tables.files import replacing, write_table, write_text
 from clvmodel.tables.guess import guess_columns
@@ -119,7 +119,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["a", "a.txt", "a.csv.gz", "a.json", "csv"])
 def test_tables_need_a_known_ending(tmp_path, name):
-    with pytest.raises(FileError, match=r"\.csv or \.parquet"):
+    with pytest.raises(ParameterError, match=r"\.csv or \.parquet"):
         write_table(TABLE, tmp_path / name)
     assert left(tmp_path) == []
 

@@ -148,7 +148,11 @@ FILES = {
     "notes.txt": (b"some notes", FileError, "neither CSV"),
     "orders.xlsx": (b"PK", FileError, "neither CSV"),
     "noending": (b"who,when,paid\n", FileError, "neither CSV"),
-    "prose.csv": (b"Dear all,\nplease find the orders\nin the appendix.\n", ColumnError, "who"),
+    "prose.csv": (
+        b"Dear all,\nplease find the orders\nin the appendix.\n",
+        FileError,
+        "cannot be read",
+    ),
     "prose.parquet": (b"Dear all, " * 20, FileError, "cannot be read"),
     "binary.csv": (bytes(range(256)) * 20, FileError, "cannot be read"),
     "plain.csv.gz": (HEADER.encode(), FileError, "cannot be read"),

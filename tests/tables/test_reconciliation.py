@@ -5,6 +5,8 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from order_cases import CDNOW, ROLES, cdnow_sample
 
@@ -169,6 +171,14 @@ def test_missing_ids_of_any_kind(kind):
     frame = pd.DataFrame({"who": [1, None, 2], "when": ["2024-01-01"] * 3, "paid": [1.0, 2.0, 3]})
     summary = summarize(frame.astype({"who": kind}), **ROLES)
     assert [int(i) for i in summary.ids.to_pylist()] == [1, 2]
+    assert summary.reconciliation.excluded[0].amount == 2
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pa.table])
+def test_ids_that_are_not_a_number_are_missing_ids(make):
+    frame = make({"who": [1.0, np.nan, 2.0], "when": ["2024-01-01"] * 3, "paid": [1.0, 2.0, 3.0]})
+    summary = summarize(frame, **ROLES)
+    assert summary.ids.to_pylist() == [1, 2]
     assert summary.reconciliation.excluded[0].amount == 2
 
 
