@@ -43,12 +43,14 @@ def parse_duration(text: str, argument: str = "horizon") -> float:
     364.0
     """
     match = _DURATION.fullmatch(text)
-    if not match:
+    unit = match[2] if match else ""
+    unit = unit if unit == "m" else unit.upper()  # "30m" could be minutes: months are "M"
+    if not match or unit not in DAYS_IN_UNIT:
         raise UnitError(
             f"{argument} == {text!r} is neither a duration such as '365D', '52W', '12M' or '2Y' "
             "nor a date such as '2026-12-31'."
         )
-    return float(match[1]) * days_in(match[2].upper())
+    return float(match[1]) * DAYS_IN_UNIT[unit]
 
 
 def parse_date(value: Any, argument: str = "end") -> dt.date:

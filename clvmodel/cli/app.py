@@ -7,6 +7,7 @@ stdout, everything else to stderr.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from clvmodel.errors import ClvError, ColumnError, ParameterError, UnitError
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
 from clvmodel.tables.duckdb_source import read_columns
-from clvmodel.tables.files import check_table_path, write_table, write_text
+from clvmodel.tables.files import TABLES, check_output, together, write_table, write_text
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.guess import guess_columns
 from clvmodel.tables.orders_sql import Columns
@@ -40,6 +41,8 @@ BUILT_IN: dict[str, Callable[[], Any]] = {
     "cdnow": datasets.load_cdnow,
     "cdnow-sample": lambda: datasets.load_cdnow(sample=True),
 }
+
+REPORT_FILES = ("comparison.json", "model.json", "scores.csv", "report.html")
 
 Orders = Annotated[
     str, typer.Argument(help="CSV or Parquet file of orders, or 'cdnow', 'cdnow-sample'.")
@@ -94,6 +97,8 @@ def _open(
     ]
     if guessed:
         opened.say(f"columns guessed: {', '.join(guessed)}")
+    if columns.value is None:
+        opened.say("no column of amounts found: only purchases are modelled; --value names one")
     return opened
 
 
@@ -120,7 +125,7 @@ def summarize_command(
     quiet: Quiet = False,
 ) -> None:
     """Write the customer summary: frequency, recency, T, monetary_value."""
-    check_table_path(out)
+    check_output(out, TABLES)
     given = _open(orders, customer, date, value, quiet)
     summary = _summarize(given, end, unit, date_format)
     write_table(read_frame(summary.frame)[0], out)
@@ -141,6 +146,7 @@ def fit_command(
     quiet: Quiet = False,
 ) -> None:
     """Fit BG/NBD and, where there are amounts, Gamma-Gamma; write the model as JSON."""
+    check_output(out, (".json",))
     given = _open(orders, customer, date, value, quiet)
     summary = _summarize(given, end, unit, date_format)
     given.say("fitting")
@@ -170,7 +176,7 @@ def score_command(
     quiet: Quiet = False,
 ) -> None:
     """Predict every customer: chance alive, purchases, spend, value within the horizon."""
-    check_table_path(out)
+    check_output(out, TABLES)
     horizon_in_days(horizon, unit, date_class.min)  # refuse what is none before the work
     fitted = None if model is None else load(model)
     given = _open(orders, customer, date, value, quiet)
@@ -240,8 +246,8 @@ def compare_command(
     quiet: Quiet = False,
 ) -> None:
     """Compare models and formulas on the end of the history, which none of them has seen."""
-    if out is not None and out.suffix not in (".json", ".html", ".csv"):
-        raise ParameterError.not_one_of("--out ending", out.suffix, (".json", ".html", ".csv"))
+    if out is not None:
+        check_output(out, (".json", ".html", ".csv"))
     given = _open(orders, customer, date, value, quiet)
     command = _command(
         "compare",
@@ -254,11 +260,12 @@ def compare_command(
         date_format=date_format,
     )
     comparison = _compare(given, end, cutoff, horizon, unit, date_format, command)
-    if out is not None and out.suffix == ".html":
+    ending = "" if out is None else out.suffix.lower()
+    if ending == ".html":
         comparison.to_html(out)
-    elif out is not None and out.suffix == ".csv":
+    elif ending == ".csv":
         write_table(read_frame(comparison.metrics)[0], out)
-    elif out is not None:
+    elif ending == ".json":
         write_text(out, json.dumps(comparison.to_dict(), indent=2) + "\n")
     _done(comparison.to_dict(), as_json, str(comparison))
 
@@ -287,6 +294,8 @@ def report_command(
     """
     if out.exists() and not out.is_dir():
         raise ParameterError(f"--out {out} is a file; name a folder.")
+    for name in REPORT_FILES:
+        check_output(out / name, (Path(name).suffix,))
     given = _open(orders, customer, date, value, quiet)
     command = _command(
         "report",
@@ -307,11 +316,13 @@ def report_command(
     scores = model.predict(
         summary, f"{comparison.days}D", discount_rate=discount_rate, margin=margin
     )
-    write_text(out / "comparison.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
-    model.save(out / "model.json")
-    write_table(read_frame(scores)[0], out / "scores.csv")
     given.say("writing the report")
-    report = comparison.to_html(out / "report.html")
+    with together(out) as draft:
+        write_text(draft / "comparison.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
+        model.save(draft / "model.json")
+        write_table(read_frame(scores)[0], draft / "scores.csv")
+        comparison.to_html(draft / "report.html")
+    report = str(out / "report.html")
     given.say(str(comparison))
     _done({"report": report, "comparison": comparison.to_dict()}, as_json, report)
 
@@ -322,6 +333,7 @@ def _done(result: dict[str, Any], as_json: bool, text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; every deliberate error is one line on stderr and an exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that temporary files are removed
     try:
         app(arguments, standalone_mode=True)
     except ClvError as error:

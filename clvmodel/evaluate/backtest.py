@@ -76,6 +76,8 @@ def backtest(
     """
     say = progress or (lambda _: None)
     cutoff = _one_cutoff(cutoffs)
+    if candidates is not None and hasattr(candidates, "fit"):
+        candidates = [candidates]
     chosen = _checked_candidates(default_candidates() if candidates is None else candidates)
     say("reading orders")
     split = holdout_split(
@@ -94,12 +96,12 @@ def backtest(
         say(f"fitting {name}")
         try:
             model = candidate.fit(split.calibration)
-            predictions[name] = _predict(model, split.calibration, f"{split.days}D")
+            predictions[name], missing = _predict(model, split.calibration, f"{split.days}D")
         except Exception as error:  # a failed candidate is a result, whoever wrote it
             results.append(Result(name, _kind(candidate), "", error=_reason(error)))
             continue
         fitted[name] = model
-        results.append(_result(name, candidate, model))
+        results.append(_result(name, candidate, model, missing))
     say("scoring")
     scores, differences = _score(split, predictions)
     return Comparison(
@@ -117,6 +119,7 @@ def backtest(
             "customer": customer,
             "date": date,
             "value": value,
+            "end": None if end is None else str(end),
             "cutoff": split.cutoff.isoformat(),
             "horizon": f"{split.days}D",
             "unit": unit,
@@ -127,11 +130,12 @@ def backtest(
 
 
 def _one_cutoff(cutoffs: Any) -> Any:
-    if not isinstance(cutoffs, list | tuple):
+    if isinstance(cutoffs, str) or not isinstance(cutoffs, Iterable):
         return cutoffs
-    if len(cutoffs) != 1:
-        raise ParameterError.out_of_range("cutoffs", list(cutoffs), "one date")
-    return cutoffs[0]
+    listed = list(cutoffs)
+    if len(listed) != 1:
+        raise ParameterError.out_of_range("cutoffs", listed, "one date")
+    return listed[0]
 
 
 def _checked_candidates(candidates: Iterable[Any]) -> tuple[Any, ...]:
@@ -169,8 +173,8 @@ def _reason(error: Exception) -> str:
     return text if isinstance(error, ClvError) else f"{type(error).__name__}: {text}"
 
 
-def _predict(fitted: Any, summary: Summary, horizon: str) -> Prediction:
-    """Columns of a prediction, after checking that they are what the protocol asks for."""
+def _predict(fitted: Any, summary: Summary, horizon: str) -> tuple[Prediction, str | None]:
+    """Columns of a prediction that can be scored, and why another cannot."""
     table, _ = read_frame(fitted.predict(summary, horizon), what="the prediction")
     if table.num_rows != len(summary):
         raise DataError(f"predicted {table.num_rows} rows for {len(summary)} customers.")
@@ -178,22 +182,27 @@ def _predict(fitted: Any, summary: Summary, horizon: str) -> Prediction:
         ids = table["customer_id"].to_pylist()
         if ids != summary.ids.to_pylist():
             raise DataError("predicted customers in another order than the summary's.")
-    found = {}
+    found: Prediction = {}
+    missing = None
     for target in ("purchases", "value"):
         name = f"expected_{target}"
         if name in table.column_names and (
             target == "purchases" or summary.monetary_value is not None
         ):
-            found[target] = table[name].to_numpy().astype(float)
-            bad = int((~np.isfinite(found[target])).sum())
+            predicted = np.array(table[name].to_numpy(), dtype=float)
+            bad = int((~np.isfinite(predicted)).sum())
             if bad:
-                raise DataError(f"{name} is not finite for {bad:,} customers.")
+                missing = f"{name} is not finite for {bad:,} customers: {target} not scored."
+            else:
+                found[target] = predicted
+    if not found and missing:
+        raise DataError(missing)
     if not found:
         raise DataError("predicted neither expected_purchases nor expected_value.")
-    return found
+    return found, missing
 
 
-def _result(name: str, candidate: Any, model: Any) -> Result:
+def _result(name: str, candidate: Any, model: Any, missing: str | None) -> Result:
     fits = tuple(
         {
             "model": type(fit.model).__name__,
@@ -209,7 +218,7 @@ def _result(name: str, candidate: Any, model: Any) -> Result:
         for fit in getattr(model, "fits", ())
     )
     words = str(getattr(model, "assumptions", ""))
-    return Result(name, _kind(candidate), words[:1].upper() + words[1:], fits)
+    return Result(name, _kind(candidate), words[:1].upper() + words[1:], fits, missing)
 
 
 def _score(
@@ -250,6 +259,7 @@ def _score(
 def _describe(orders: Any, split: Holdout) -> dict[str, Any]:
     history = split.history
     account = history.reconciliation
+    assert account is not None  # only parts of a history have none
     is_path = isinstance(orders, str | Path)
     return {
         "source": Path(orders).name if is_path else f"a {history.kind} table",

@@ -18,7 +18,8 @@ TARGETS = ("purchases", "value")
 class Result:
     """One candidate: what it is, what it assumed, how its fits went; `error` if it failed.
 
-    `kind` is "model", "formula" or "naive". `fits` holds, per fitted model, a dictionary with
+    `error` also says which target could not be scored. `kind` is "model", "formula" or "naive".
+    `fits` holds, per fitted model, a dictionary with
     "model", "message", "log_likelihood", "unit", "engine", "converged" and "parameters" (the rows
     of `Fit.table`).
     """

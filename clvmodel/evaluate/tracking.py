@@ -41,7 +41,7 @@ def by_frequency(split: Holdout, predictions: dict[str, dict[str, Array]]) -> di
 def tracking(
     split: Holdout,
     fitted: dict[str, Any],
-    predict: Callable[[Any, Any, str], dict[str, Array]],
+    predict: Callable[[Any, Any, str], tuple[dict[str, Array], str | None]],
 ) -> dict[str, Any]:
     """Cumulative repeat purchases of the customers known at the cutoff, actual and predicted.
 
@@ -62,7 +62,9 @@ def tracking(
     predicted: dict[str, list[float | None]] = {}
     for name, model in fitted.items():
         try:
-            forecasts = [predict(model, calibration, f"{int(t)}D").get("purchases") for t in ahead]
+            forecasts = [
+                predict(model, calibration, f"{int(t)}D")[0].get("purchases") for t in ahead
+            ]
         except Exception:  # scored at the horizon that was asked for; it has no path
             continue
         if any(f is None for f in forecasts):

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+Objective = Callable[[Array], tuple[float, Array]]
+
 CONVERGED = 1e-9  # largest gradient per customer, in log-parameters
 _WALL = np.log(1e6)  # the box of the log-parameters, about 0, in dimensionless units
 _STEPS = 200
@@ -61,12 +63,7 @@ def search(model: Any, columns: Sequence[Array], weight: Array, starts: Sequence
     If one start fails the next is tried, and the best end of all is returned.
     """
     total = float(weight.sum())
-
-    def objective(point: Array) -> tuple[float, Array]:
-        at = model.from_log(point)
-        value = float(weight @ at.log_likelihood(*columns))
-        return value / total, (at.score(*columns) @ weight) * np.exp(point) / total
-
+    objective = _objective(model, columns, weight)
     best: tuple[float, Array, Array] | None = None
     first = np.clip(np.log(starts[0].values()), -_WALL, _WALL)
     tried = 0
@@ -92,7 +89,24 @@ def search(model: Any, columns: Sequence[Array], weight: Array, starts: Sequence
     )
 
 
-Objective = Callable[[Array], tuple[float, Array]]
+def local_shape(
+    model: Any, columns: Sequence[Array], weight: Array, point: Array
+) -> tuple[Array, Array]:
+    """Gradient per customer and information matrix at any log-parameters."""
+    objective = _objective(model, columns, weight)
+    return objective(point)[1], -_curvature(objective, point) * float(weight.sum())
+
+
+def _objective(model: Any, columns: Sequence[Array], weight: Array) -> Objective:
+    """Mean log-likelihood and its gradient, in log-parameters."""
+    total = float(weight.sum())
+
+    def objective(point: Array) -> tuple[float, Array]:
+        at = model.from_log(point)
+        value = float(weight @ at.log_likelihood(*columns))
+        return value / total, (at.score(*columns) @ weight) * np.exp(point) / total
+
+    return objective
 
 
 def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError, ParameterError
-from clvmodel.fitting.engine import CONVERGED, covariance_of, search
+from clvmodel.fitting.engine import CONVERGED, covariance_of, local_shape, search
 from clvmodel.fitting.fit import Fit
+from clvmodel.models import MODELS
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.summary import Summary, check_histories
@@ -19,6 +20,7 @@ from clvmodel.units import days_in
 Array = NDArray[np.float64]
 M = TypeVar("M")
 ENGINES = ("native", "lifetimes")
+FOREIGN_CONVERGED = 1e-4  # largest gradient per customer that another engine is granted
 _SPREADS = (1.0, 0.2, 5.0, 0.04)  # further starts: first parameters times these
 
 
@@ -39,9 +41,13 @@ def fit(
 
     `engine="lifetimes"` runs the same data through the lifetimes package: an independent check.
 
-    Always returns a Fit; look at `fit.converged` and `fit.message`. Raises DataError for
-    impossible histories, ColumnError for missing columns.
+    Data that carry little information still give a Fit: look at `fit.converged` and `fit.message`.
+    Raises DataError for impossible histories, and where no customer says anything about spend;
+    ColumnError for missing columns.
     """
+    if model not in MODELS.values():
+        names = ", ".join(MODELS)
+        raise ParameterError(f"model == {model!r}, must be a model class, first: one of {names}.")
     if engine not in ENGINES:
         raise ParameterError.not_one_of("engine", engine, ENGINES)
     columns, weights, own_unit = _read(model, data, unit, weight)
@@ -85,6 +91,8 @@ def _native(model: Any, cells: Cells, unit: str, left_out: float, scale: float) 
             f"Not converged after {end.starts} starts: gradient per customer {end.gradient:.1e}, "
             f"should be below {CONVERGED:g}.",
         )
+    if best.caveat:
+        words.append(best.caveat)
     return Fit(
         model=best,
         log_likelihood=float(cells.weight @ best.log_likelihood(*cells.columns)),
@@ -102,20 +110,18 @@ def _at(
     model: Any, cells: Cells, unit: str, left_out: float, engine: str, scale: float, how: str
 ) -> Fit[Any]:
     """Return the fit that another engine found, judged by this package's likelihood."""
-    parameters = np.array(model.values())
-    gradient = (model.score(*cells.columns) @ cells.weight) * parameters / cells.weight.sum()
-    here = search(
-        type(model), _scaled(model, cells, 1 / scale), cells.weight, [model.rescaled(1 / scale)]
-    )
+    point = np.log(model.rescaled(1 / scale).values())
+    columns = _scaled(model, cells, 1 / scale)
+    gradient, information = local_shape(type(model), columns, cells.weight, point)
     largest = float(np.abs(gradient).max())
     return Fit(
         model=model,
         log_likelihood=float(cells.weight @ model.log_likelihood(*cells.columns)),
-        covariance_log=_tuples(covariance_of(here.information)),
+        covariance_log=_tuples(covariance_of(information)),
         customers=float(cells.weight.sum()),
         left_out=left_out,
         unit=unit,
-        converged=largest < 1e-4,
+        converged=largest < FOREIGN_CONVERGED,
         gradient=largest,
         message=f"Parameters {how}; gradient per customer {largest:.1e} "
         "(this package's likelihood and covariance).",
@@ -158,7 +164,7 @@ def _read(model: Any, data: Any, unit: str | None, weight: Any) -> tuple[list[Ar
         for name in model.columns:
             if name not in names:
                 raise ColumnError.missing(name, name, names)
-        columns = [np.array(table[name], dtype=float).ravel() for name in model.columns]
+        columns = [_floats(name, table[name]) for name in model.columns]
         own_unit = unit or "D"
         days_in(own_unit)
         if weight is None and "weight" in names:
@@ -166,7 +172,7 @@ def _read(model: Any, data: Any, unit: str | None, weight: Any) -> tuple[list[Ar
     size = len(columns[0])
     if size == 0:
         raise DataError("There are no customers to fit.")
-    weights = np.ones(size) if weight is None else np.array(weight, dtype=float).ravel()
+    weights = np.ones(size) if weight is None else _floats("weight", weight)
     for name, column in zip([*model.columns, "weight"], [*columns, weights], strict=True):
         if len(column) != size:
             raise DataError(f"{name} has {len(column)} values, {model.columns[0]} has {size}.")
@@ -176,6 +182,13 @@ def _read(model: Any, data: Any, unit: str | None, weight: Any) -> tuple[list[Ar
     if (weights < 0).any() or not weights.any():
         raise DataError("weight must be >= 0 everywhere and > 0 somewhere.")
     return columns, weights, own_unit
+
+
+def _floats(name: str, values: Any) -> Array:
+    try:
+        return np.array(values, dtype=float).ravel()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} holds values that are no numbers: {error}.") from error
 
 
 def _informative(

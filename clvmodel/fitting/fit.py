@@ -28,7 +28,8 @@ class Fit(Generic[M]):
     the logarithms of its parameters (also as an array, `covariance`). `customers` is the number of
     customers, or sum of weights; `left_out` those that say nothing about the parameters.
     `gradient` is the largest entry of the gradient per customer in log-parameters, `converged`
-    whether it is below 1e-9; `message` says in words how the search ended.
+    whether it is below 1e-9 (1e-4 for another package's engine); `message` says in words how the
+    search ended.
     """
 
     model: M
@@ -118,19 +119,24 @@ class Fit(Generic[M]):
         """Make the fit that `to_dict` described; raises DataError if it is none."""
         if data.get("format") != FORMAT:
             raise DataError(f"This is no fit of this version: format == {data.get('format')!r}.")
-        parameters = dict(data["model"])
-        name = parameters.pop("model")
-        if name not in MODELS:
-            raise ParameterError.not_one_of("model", name, MODELS)
-        rest = {k: v for k, v in data.items() if k not in ("format", "model", "covariance_log")}
-        days_in(rest["unit"])
-        covariance = tuple(tuple(float(v) for v in row) for row in data["covariance_log"])
-        return Fit(model=MODELS[name](**parameters), covariance_log=covariance, **rest)
+        try:
+            parameters = dict(data["model"])
+            model = MODELS[parameters.pop("model")](**parameters)
+            rest = {k: v for k, v in data.items() if k not in ("format", "model", "covariance_log")}
+            days_in(rest["unit"])
+            covariance = tuple(tuple(float(v) for v in row) for row in data["covariance_log"])
+            return Fit(model=model, covariance_log=covariance, **rest)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"This fit is damaged: {type(error).__name__}: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> Fit[Any]:
-        """Make the fit that `to_json` described."""
-        return cls.from_dict(json.loads(text))
+        """Make the fit that `to_json` described; raises DataError if it is none."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"This is not JSON: {error}.") from error
+        return cls.from_dict(data if isinstance(data, dict) else {})
 
     def __str__(self) -> str:
         """Return the estimates as a small table, and how the fit went."""

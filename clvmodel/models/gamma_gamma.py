@@ -55,6 +55,16 @@ class GammaGamma(Point):
         "gamma high": "all customers spend alike",
     }
 
+    @property
+    def caveat(self) -> str:
+        """Say so where the mean spend of a new customer does not exist."""
+        if self.q > 1:
+            return ""
+        return (
+            f"q = {self.q:.3g} <= 1: spending is so unequal that its mean over customers does not "
+            "exist; the expected spend of customers without repeat purchases is infinite."
+        )
+
     def log_likelihood(self, x: ArrayLike, m: ArrayLike) -> Array:
         """Log density of the mean m of x purchases [FH13 eq. 1a]; 0 at x = 0, which says nothing.
 

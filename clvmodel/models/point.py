@@ -36,6 +36,11 @@ class Point:
                 raise ParameterError.not_positive(type(self).__name__, name, value)
             object.__setattr__(self, name, float(value))
 
+    @property
+    def caveat(self) -> str:
+        """What a user must know about this point of the family, in words; mostly nothing."""
+        return ""
+
     @classmethod
     def names(cls) -> tuple[str, ...]:
         """Names of the parameters, in order."""

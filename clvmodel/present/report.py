@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from clvmodel.errors import FileError
 from clvmodel.evaluate.comparison import Comparison
 from clvmodel.evaluate.metrics import BEST
 from clvmodel.present import words
@@ -25,6 +22,7 @@ from clvmodel.present.verdict import (
     headline,
     main_target,
 )
+from clvmodel.tables.files import write_text
 from clvmodel.units import UNIT_NAMES
 
 if TYPE_CHECKING:
@@ -52,27 +50,8 @@ def write_report(comparison: Comparison, path: str | os.PathLike[str] | None = N
     page = _render(comparison)
     if path is None:
         return page
-    target = Path(path)
-    try:
-        _write(target, page.encode("utf-8", "replace"))
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise FileError(
-            f"The report cannot be written to {os.fspath(path)!r}: {reason}."
-        ) from error
-    return str(target)
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write beside the target, then put in its place in one step."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_text(path, page.encode("utf-8", "replace").decode())
+    return str(path)
 
 
 def _render(comparison: Comparison) -> str:

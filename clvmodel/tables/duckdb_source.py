@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import gzip
 import re
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 
 from clvmodel.errors import ColumnError, DataError, FileError, ParameterError
 from clvmodel.tables.frames import DEFAULT_KIND, column_names, read_frame
@@ -71,15 +73,18 @@ def _opened(
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     try:
-        if isinstance(orders, str | Path):
+        zoned = _zoned(Path(orders), columns) if isinstance(orders, str | Path) else None
+        if zoned is None and isinstance(orders, str | Path):
             _rows(connection, f"CREATE VIEW orders AS SELECT * FROM {_scan(Path(orders))}")
             kind = DEFAULT_KIND
         else:
             wanted = None
+            source = orders if zoned is None else zoned
             if columns is not None:
-                _check(columns, column_names(orders))
+                _check(columns, column_names(source))
                 wanted = [name for name in columns if name is not None]
-            table, kind = read_frame(orders, wanted)
+            table, kind = read_frame(source, wanted)
+            kind = kind if zoned is None else DEFAULT_KIND
             connection.register("orders", table)
         yield connection, kind
     except duckdb.Error as error:
@@ -132,22 +137,53 @@ def _scan(path: Path) -> str:
     quoted = literal(re.sub(r"([\[*?])", r"[\1]", str(path)))
     if name.endswith(_PARQUET):
         return f"read_parquet({quoted}, hive_partitioning=false)"
-    # Every column as text: what is a date or a number is decided here, once, and strictly.
+    # Nothing is guessed: line 1 is the header, every later line is a row, every column is text, and
+    # what is a date or a number is decided here, once, and strictly.
+    delimiter, names = _header(path)
+    types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     return (
-        f"read_csv({quoted}, header=true, all_varchar=true, delim={literal(_delimiter(path))}, "
-        "quote='\"', escape='\"', hive_partitioning=false)"
+        f"read_csv({quoted}, auto_detect=false, header=true, skip=0, columns={{{types}}}, "
+        f"delim={literal(delimiter)}, quote='\"', escape='\"', comment='', "
+        "hive_partitioning=false)"
     )
 
 
-def _delimiter(path: Path) -> str:
-    """Return the likeliest delimiter, by the header line."""
+def _header(path: Path) -> tuple[str, list[str]]:
+    """Return the likeliest delimiter and the names of the columns, by the first line."""
     opener: Any = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with opener(path, "rb") as file:
-            header = file.readline(1 << 20).decode("utf-8", "replace")
-    except (OSError, EOFError) as error:
-        raise FileError(f"{path} cannot be read: {error}.") from error
-    return max(",;\t|", key=header.count)
+            line = file.readline(1 << 20).decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise FileError(f"{path} cannot be read: {error}; CSV files must be UTF-8.") from error
+    delimiter = max(",;\t|", key=line.count)
+    names = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ColumnError(f"{path}: two columns are called {twice[0]!r}; rename one of them.")
+    if not any(names):
+        raise FileError(f"{path} has no header: its first line is blank.")
+    return delimiter, names
+
+
+def _zoned(path: Path, columns: Columns | None) -> Any:
+    """Return the table of a Parquet file whose dates carry a time zone, else None.
+
+    DuckDB would count their days in its own zone; Arrow keeps the file's.
+    """
+    is_parquet = path.name.lower().endswith(_PARQUET) and path.is_file()
+    if columns is None or not is_parquet or path.stat().st_size == 0:
+        return None
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise FileError(f"{path} cannot be read: {error}") from error
+    if (
+        columns.date not in schema.names
+        or getattr(schema.field(columns.date).type, "tz", None) is None
+    ):
+        return None
+    return pyarrow.parquet.read_table(path)
 
 
 def _check(columns: Columns, names: list[str]) -> None:

@@ -11,7 +11,7 @@ from clvmodel.tables.orders_sql import Columns
 _USUAL = {
     "customer": (
         "customerid customer custid clientid client userid user buyerid buyer memberid accountid "
-        "customeremail email shopperid visitorid id"
+        "customeremail useremail email shopperid visitorid"
     ).split(),
     "date": (
         "date orderdate orderedat ordertime createdat purchasedate purchasedat transactiondate "
@@ -19,7 +19,7 @@ _USUAL = {
     ).split(),
     "value": (
         "amount value revenue total totalprice totalamount ordervalue ordertotal orderamount "
-        "grandtotal netamount netsales sales spend price monetaryvalue dollarvalue"
+        "grandtotal netamount netsales sales spend monetaryvalue dollarvalue"
     ).split(),
 }
 

@@ -71,7 +71,7 @@ def holdout_split(
         days = min(observed // 2, 365)
         cut = last - dt.timedelta(days=days)
     elif cutoff is None:
-        days = round(horizon_in_days(horizon, unit, None))
+        days = round(horizon_in_days(horizon, unit, None, "without a cutoff, horizon"))
         cut = last - dt.timedelta(days=min(days, observed))
     else:
         cut = parse_date(cutoff, "cutoff")

@@ -55,7 +55,9 @@ def _day(column: str, kind: str, date_format: str | None) -> str:
     if date_format is not None:
         return f"CAST(try_strptime({_trimmed(name)}, {literal(date_format)}) AS DATE)"
     if _is_text(kind):
-        return f"CAST(TRY_CAST({_trimmed(name)} AS TIMESTAMP) AS DATE)"
+        text = _trimmed(name)
+        iso = f"regexp_matches({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}')"
+        return f"CASE WHEN {iso} THEN CAST(TRY_CAST({text} AS TIMESTAMP) AS DATE) END"
     raise ColumnError(
         f"date={column!r} holds {kind.lower()} values, not dates; convert it, or say how to read "
         "it with date_format, such as date_format='%Y%m%d'."

@@ -55,7 +55,8 @@ class Purchases:
 
     `ids` holds the distinct customers; `customer` indexes it; `day` counts from 1970-01-01;
     `value` is None where the orders have no value column. `last_order` is the day of the last order
-    of any kind, a refund included. `kind` is the kind of frame that came in.
+    of any kind, a refund included. `reconciliation` is None for a part of a history. `kind` is the
+    kind of frame that came in.
     """
 
     ids: pa.Array
@@ -63,7 +64,7 @@ class Purchases:
     day: NDArray[np.int64]
     value: Array | None
     last_order: dt.date
-    reconciliation: Reconciliation
+    reconciliation: Reconciliation | None
     kind: str
 
     @property
@@ -86,14 +87,13 @@ class Purchases:
         chosen = self.day <= day
         known, customer = np.unique(self.customer[chosen], return_inverse=True)
         value = None if self.value is None else self.value[chosen]
-        kept = int(chosen.sum())
         past = Purchases(
             self.ids.take(pa.array(known)),
             customer.astype(np.int64),
             self.day[chosen],
             value,
             min(self.last_order, from_day(day)),
-            Reconciliation(kept, kept, 0, ()),
+            None,
             self.kind,
         )
         return past, known

@@ -97,7 +97,10 @@ class Summary:
         def column(name: str) -> Array | None:
             if name not in table.column_names:
                 return None
-            return np.array(table[name].to_numpy(), dtype=float)
+            try:
+                return np.array(table[name].to_numpy(), dtype=float)
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{name} holds values that are no numbers: {error}.") from error
 
         ids = (
             table["customer_id"].combine_chunks()
@@ -109,13 +112,16 @@ class Summary:
         assert recency is not None
         assert T is not None
         check_histories(frequency, recency, T)
+        monetary_value = column("monetary_value")
+        if monetary_value is not None:  # one-purchase customers have no mean, often kept as NaN
+            monetary_value[(frequency == 0) & np.isnan(monetary_value)] = 0.0
         return cls(
             ids=ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids,
             frequency=frequency,
             recency=recency,
             T=T,
             first_value=column("first_value"),
-            monetary_value=column("monetary_value"),
+            monetary_value=monetary_value,
             unit=unit,
             end=None if end is None else parse_date(end),
             kind=kind,

@@ -13,7 +13,7 @@ from clvmodel.units import DAYS_PER_YEAR
 Array = NDArray[np.float64]
 
 _SIZES = (4, 8, 16, 32, 64, 128, 256)
-_AGREED = 1e-6  # doubling the nodes squares the error: the finer result is good to about 1e-12
+_AGREED = 1e-8  # the finer of two results that agree to this is mostly good to rounding
 _BEND = 3.0  # nodes crowd towards the present, where expectations bend most
 
 

@@ -196,8 +196,10 @@ class ChurnFormula:
     def fit(self, summary: Summary) -> ChurnForecast:
         """Measure activity and churn in the last two windows of a summary."""
         check_summary(summary)
-        if self.monthly_churn is not None and not 0 < self.monthly_churn <= 1:
-            raise ParameterError.out_of_range("monthly_churn", self.monthly_churn, "in (0, 1]")
+        given = self.monthly_churn
+        number = isinstance(given, int | float | np.number)
+        if given is not None and not (number and 0 < given <= 1):
+            raise ParameterError.out_of_range("monthly_churn", given, "a number in (0, 1]")
         wanted = duration_in_days(self.window, argument="window")
         days = float(max(min(np.floor(wanted), history_days(summary) // 2), 1))
         recent, revenue = window_activity(summary, days, 0)
@@ -242,7 +244,8 @@ def _lifespan(
     if isinstance(wanted, str):
         allowed = ["measured"] + ([] if young is None else ["auto"])
         if wanted not in allowed:
-            raise ParameterError.not_one_of(argument, wanted, [*allowed, "a number of years"])
+            listed = " or ".join(map(repr, allowed))
+            raise ParameterError.out_of_range(argument, wanted, f"{listed}, or a number of years")
         if wanted == "auto" and young is not None and young < YOUNG_SHOP_YEARS:
             return YOUNG_SHOP_YEARS, f"(assumed: the history covers {young:.2g} years)"
         mean = float(summary.recency.mean()) * days_in(summary.unit) / DAYS_PER_YEAR

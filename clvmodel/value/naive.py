@@ -61,7 +61,7 @@ class LastPeriod:
     def predict(self, summary: Summary, horizon: Any, *, margin: float = 1.0) -> Any:
         """Predict each customer's next `horizon`."""
         days = checked(summary, horizon, margin)
-        covered = min(days, history_days(summary))
+        covered = max(1.0, np.rint(min(days, history_days(summary))))
         count, value = window_activity(summary, covered, 0)
         grown = days / covered
         worth = None if value is None else margin * grown * value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -41,9 +42,9 @@ class ValueModel:
     def __post_init__(self) -> None:
         """Refuse what is no model class of the right kind."""
         if self.purchases not in PURCHASE_MODELS.values():
-            raise ParameterError.not_one_of("purchases", self.purchases, PURCHASE_MODELS)
+            raise _no_class("purchases", self.purchases, PURCHASE_MODELS)
         if self.spend is not None and self.spend not in SPEND_MODELS.values():
-            raise ParameterError.not_one_of("spend", self.spend, SPEND_MODELS)
+            raise _no_class("spend", self.spend, SPEND_MODELS)
         if self.engine not in ENGINES:
             raise ParameterError.not_one_of("engine", self.engine, ENGINES)
 
@@ -57,11 +58,16 @@ class ValueModel:
         return f"{self.purchases.title}{spend}{engine}"
 
     def fit(self, summary: Summary) -> FittedValueModel:
-        """Fit both models to the customers of a summary."""
+        """Fit both models to the customers of a summary.
+
+        Where there are no amounts, or nobody has a repeat purchase with a value, spend is left out.
+        """
         check_summary(summary)
         purchases = fit(self.purchases, summary, engine=self.engine)
         spend = None
-        if self.spend is not None and summary.monetary_value is not None:
+        amounts = summary.monetary_value
+        known = amounts is not None and bool(((summary.frequency > 0) & (amounts != 0)).any())
+        if self.spend is not None and known:
             spend = fit(self.spend, summary, engine=self.engine)
         return FittedValueModel(purchases, spend)
 
@@ -85,7 +91,7 @@ class FittedValueModel:
         """What the models assume, in words."""
         text = "Customers buy at random at their own steady rate until they leave for good"
         if self.spend is None:
-            return text + "."
+            return text + "; nothing is said about spend."
         return text + "; what they spend does not depend on how often they buy."
 
     def predict(
@@ -184,6 +190,12 @@ class FittedValueModel:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+def _no_class(argument: str, value: Any, models: Iterable[str]) -> ParameterError:
+    return ParameterError(
+        f"{argument} == {value!r}, must be a model class of clvmodel: {', '.join(models)}."
+    )
 
 
 def load(path: Any) -> FittedValueModel:

@@ -201,7 +201,7 @@ def test_orders_that_cannot_be_read_are_code_1(run, tmp_path, monkeypatch, comma
         (["summarize", "{folder}", "--out", "out/s.csv"], 1, "is a directory"),
         (["summarize", "{orders}", "--out", "{folder}"], 2, "must end in"),
         (["summarize", "{orders}", "--out", "{orders}/s.csv"], 1, "cannot be written"),
-        (["fit", "{orders}", "--out", "{folder}"], 1, "is a directory"),
+        (["fit", "{orders}", "--out", "{folder}"], 2, "must end in .json"),
         (["score", "{orders}", "--out", "out/s.csv", "--model", "{orders}"], 1, "not JSON"),
         (["score", "{orders}", "--out", "out/s.csv", "--model", "no.json"], 1, "no.json"),
         (["compare", "{orders}", "--cutoff", "1998-06-30"], 1, "does not fit"),

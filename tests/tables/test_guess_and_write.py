@@ -21,9 +21,10 @@ GUESSES = [
     ("Name,Email,Created at,Total", ("Email", "Created at", "Total")),
     ("InvoiceNo InvoiceDate UnitPrice CustomerID", ("CustomerID", "InvoiceDate", None)),
     ("CUSTOMER-ID ORDER_DATE Total_Price", ("CUSTOMER-ID", "ORDER_DATE", "Total_Price")),
-    ("id date", ("id", "date", None)),
+    ("id user_email created_at total", ("user_email", "created_at", "total")),
+    ("InvoiceNo Quantity InvoiceDate Price CustomerID", ("CustomerID", "InvoiceDate", None)),
     ("id customer_id date created_at total amount", ("customer_id", "date", "amount")),
-    ("date Date id", ("id", "date", None)),
+    ("date Date user", ("user", "date", None)),
 ]
 
 
@@ -38,7 +39,10 @@ def test_what_is_named_is_not_guessed():
     assert guess_columns(names, customer="id", value="x") == Columns("id", "day", "x")
 
 
-@pytest.mark.parametrize(("names", "role"), [(["date"], "customer"), (["id", "x"], "date")])
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [(["date"], "customer"), (["user", "x"], "date"), (["id", "date"], "customer")],
+)
 def test_no_guess(names, role):
     with pytest.raises(ColumnError, match=f"{role}.*--{role}"):
         guess_columns(names)
