@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BGNBD": "clvmodel.models.bg_nbd",
+    "MBGNBD": "clvmodel.models.mbg_nbd",
     "GammaGamma": "clvmodel.models.gamma_gamma",
     "Summary": "clvmodel.tables.summary",
     "summarize": "clvmodel.tables.summary",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from clvmodel.fitting.fit import Fit as Fit
     from clvmodel.models.bg_nbd import BGNBD as BGNBD
     from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
+    from clvmodel.models.mbg_nbd import MBGNBD as MBGNBD
     from clvmodel.present import plots as plots
     from clvmodel.tables.cells import Cells as Cells
     from clvmodel.tables.holdout import Holdout as Holdout

@@ -57,7 +57,7 @@ def test_what_is_no_duration_is_quoted(text):
 
 
 def test_a_duration_in_an_unknown_unit_is_refused():
-    with pytest.raises(UnitError, match="'Q', must be one of"):
+    with pytest.raises(UnitError, match="'3Q' is neither a duration"):
         parse_duration("3Q")
 
 
@@ -174,3 +174,9 @@ def test_a_date_needs_an_end():
 def test_unit_errors_are_value_errors():
     with pytest.raises(ValueError, match="unit"):
         days_in("weeks")
+
+
+def test_a_lower_case_m_could_be_minutes():
+    with pytest.raises(UnitError, match="'30m' is neither a duration"):
+        parse_duration("30m")
+    assert parse_duration("30d") == 30

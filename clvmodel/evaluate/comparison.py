@@ -31,7 +31,7 @@ class Result:
     error: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Candidates side by side on one holdout, (cutoff, end], for customers known at the cutoff.
 
@@ -108,7 +108,7 @@ class Comparison:
 
         return write_report(self, path)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the table of metrics as text."""
         head = f"{self.days} days after {self.cutoff}, {self.data['customers']:,} customers"
         lines = [f"{head}\n{'':28}{'target':>10}{'total':>9}{'MAE':>10}{'RMSE':>10}{'top 10%':>9}"]
@@ -123,4 +123,4 @@ class Comparison:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
+        return f"<pre>{escape(repr(self))}</pre>"

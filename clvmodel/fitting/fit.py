@@ -20,7 +20,7 @@ M = TypeVar("M")
 FORMAT = "clvmodel.fit/1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit(Generic[M]):
     """A model fitted by maximum likelihood.
 
@@ -138,7 +138,7 @@ class Fit(Generic[M]):
             raise DataError(f"This is not JSON: {error}.") from error
         return cls.from_dict(data if isinstance(data, dict) else {})
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the estimates as a small table, and how the fit went."""
         name = type(self.model).__name__
         timed = "T" in self.model.columns  # type: ignore[attr-defined]

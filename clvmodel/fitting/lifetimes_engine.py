@@ -47,6 +47,7 @@ def fit_with_lifetimes(model: Any, cells: Cells) -> Any:
     with _undisturbed() as lifetimes:
         fitters = {
             "BGNBD": (lifetimes.BetaGeoFitter, ("r", "alpha", "a", "b")),
+            "MBGNBD": (lifetimes.ModifiedBetaGeoFitter, ("r", "alpha", "a", "b")),
             "GammaGamma": (lifetimes.GammaGammaFitter, ("p", "q", "v")),
         }
         if model.__name__ not in fitters:

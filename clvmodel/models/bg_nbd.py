@@ -70,6 +70,8 @@ class BGNBD(Point):
     b: float
 
     title: ClassVar[str] = "BG/NBD"
+    first_coins: ClassVar[int] = 0
+    """Coins tossed at the first purchase: none here, one in MBG/NBD."""
     columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
     scaled: ClassVar[tuple[str, ...]] = ("recency", "T")
     limits: ClassVar[dict[str, str]] = {
@@ -84,16 +86,19 @@ class BGNBD(Point):
     }
 
     def _log_odds(self, x: Array, t_x: Array, T: Array) -> Array:
-        """Log of "alive at T" over "left at t_x"; infinite at x = 0: no coin was tossed yet."""
+        """Log of "alive at T" over "left at t_x"; infinite where no coin was tossed yet."""
+        tosses = x + self.first_coins
         silence = np.log1p((T - t_x) / (self.alpha + t_x))
-        stays = tabulated(lambda k: np.log((self.b + (np.maximum(k, 1) - 1)) / self.a), x)
-        return np.where(x > 0, stays - (self.r + x) * silence, np.inf)
+        stays = tabulated(lambda k: np.log((self.b + (np.maximum(k, 1) - 1)) / self.a), tosses)
+        return np.where(tosses > 0, stays - (self.r + x) * silence, np.inf)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """Log density of each history, natural log [FHL05 eq. 6]; the caller sums and weighs."""
         x, t_x, T = as_arrays(x, t_x, T)
         r, a, b = map(np.asarray, (self.r, self.a, self.b))
-        counted = tabulated(lambda k: log_rising(r, k) + log_beta_ratio(a, b, k), x)
+        counted = tabulated(
+            lambda k: log_rising(r, k) + log_beta_ratio(a, b, k + self.first_coins), x
+        )
         alive = counted - x * np.log(self.alpha + T) - self.r * np.log1p(T / self.alpha)
         return as_float(alive + np.logaddexp(0, -self._log_odds(x, t_x, T)))
 
@@ -105,15 +110,17 @@ class BGNBD(Point):
         exposure, seen = self.alpha + T, self.alpha + t_x
         log_exposure = np.log1p(T / self.alpha) - left * np.log1p((T - t_x) / seen)
         mean_rate = self.r / self.alpha
-        shapes = [np.asarray(shape) for shape in (self.r, self.a + self.b, self.b)]
-        gaps = tabulated(lambda k: np.stack([digamma_gap(shape, k) for shape in shapes]), x)
-        bought, tossed, stayed = gaps
+        tosses = x + self.first_coins
+        r, total, b = map(np.asarray, (self.r, self.a + self.b, self.b))
+        bought = tabulated(lambda k: digamma_gap(r, k), x)
+        tossed = tabulated(lambda k: digamma_gap(total, k), tosses)
+        stayed = tabulated(lambda k: digamma_gap(b, k), tosses)
         return np.stack(
             [
                 bought - log_exposure,
                 alive * (mean_rate * T - x) / exposure + left * (mean_rate * t_x - x) / seen,
                 left / self.a - tossed,
-                stayed - tossed - left / (self.b + (np.maximum(x, 1) - 1)),
+                stayed - tossed - left / (self.b + (np.maximum(tosses, 1) - 1)),
             ]
         )
 
@@ -125,9 +132,9 @@ class BGNBD(Point):
         """
         return as_float(expit(self._log_odds(*as_arrays(x, t_x, T))))
 
-    def update(self, x: float, T: float) -> Self:
+    def update(self, x: float, T: float) -> BGNBD:
         """Law of a customer who is alive at T after x repeat purchases, seen as a new customer."""
-        return type(self)(self.r + x, self.alpha + T, self.a, self.b + x)
+        return BGNBD(self.r + x, self.alpha + T, self.a, self.b + x + self.first_coins)
 
     def expected_purchases(
         self, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
@@ -139,8 +146,8 @@ class BGNBD(Point):
         """
         t, x, t_x, T = as_arrays(t, x, t_x, T)
         alive = self.p_alive(x, t_x, T)
-        mean = _mean(t, self.r + x, self.alpha + T, np.asarray(self.a), self.b + x)
-        return as_float(alive * mean)
+        stayed = self.b + x + self.first_coins
+        return as_float(alive * _mean(t, self.r + x, self.alpha + T, np.asarray(self.a), stayed))
 
     def pmf(
         self, n: ArrayLike, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
@@ -152,7 +159,8 @@ class BGNBD(Point):
         """
         n, t, x, t_x, T = as_arrays(n, t, x, t_x, T)
         alive = np.asarray(self.p_alive(x, t_x, T))
-        new = _pmf(n, t, self.r + x, self.alpha + T, np.asarray(self.a), self.b + x)
+        stayed = self.b + x + self.first_coins
+        new = _pmf(n, t, self.r + x, self.alpha + T, np.asarray(self.a), stayed)
         return as_float(alive * new + (1 - alive) * (n == 0))
 
     def p_purchase(
@@ -166,15 +174,17 @@ class BGNBD(Point):
     def simulate(self, T: ArrayLike, *, seed: Seed = None) -> Histories:
         """Draw one history per element of T: exact, no loop over customers or purchases.
 
-        Let n purchases fall in (0, T] if nobody left, and let the customer leave at the g-th. Then
-        x = min(n, g), and t_x / T is the x-th of n uniform order statistics: Beta(x, n - x + 1).
+        Let n purchases fall in (0, T] if nobody left, and let the g-th coin be the first to say
+        leave. Then x = min(n, g), or min(n, g - 1) if the first purchase tossed one, too; and
+        t_x / T is the x-th of n uniform order statistics: Beta(x, n - x + 1).
         """
         rng = np.random.default_rng(seed)
         T = np.asarray(T, dtype=float)
         rate, dropout, n, g = self._draw(T, rng)
-        x = np.minimum(n, g)
+        last = g - self.first_coins  # the repeat purchase after which the customer leaves
+        x = np.minimum(n, last)
         t_x = np.where(x > 0, T * rng.beta(np.maximum(x, 1), n - x + 1), 0.0)
-        return Histories(x.astype(float), t_x, T, n < g, rate, dropout)
+        return Histories(x.astype(float), t_x, T, n < last, rate, dropout)
 
     def simulate_purchases(self, T: ArrayLike, *, seed: Seed = None) -> PurchaseTimes:
         """Draw every repeat purchase of one customer per element of T (1-d), sorted by time."""
@@ -185,7 +195,7 @@ class BGNBD(Point):
         time = rng.random(customer.size) * T[customer]
         order = np.lexsort((time, customer))
         place = np.arange(customer.size) - np.repeat(np.cumsum(n) - n, n)
-        kept = place < g[customer]
+        kept = place < g[customer] - self.first_coins
         return PurchaseTimes(customer[kept], time[order][kept])
 
     def _draw(self, T: Array, rng: np.random.Generator) -> tuple[Array, Array, Counts, Counts]:

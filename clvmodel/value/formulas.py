@@ -21,7 +21,7 @@ YOUNG_SHOP_YEARS = 3.0
 _MONTH = DAYS_IN_UNIT["M"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LifespanForecast:
     """The same yearly purchases and value for everybody, for the rest of a fixed lifespan."""
 
@@ -48,7 +48,7 @@ class LifespanForecast:
             {"expected_purchases": self.purchases_per_year * same, "expected_value": value},
         )
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the name, the numbers and the assumptions."""
         return f"{self.name}: {self.assumptions}"
 
@@ -134,7 +134,7 @@ class ProfitRetention:
         return LifespanForecast(self.name, orders, value, retention, text + ".")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ChurnForecast:
     """The same monthly purchases and value for everyone active, shrinking by a monthly churn."""
 
@@ -167,7 +167,7 @@ class ChurnForecast:
             {"expected_purchases": self.purchases_per_month * active, "expected_value": value},
         )
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return the name, the numbers and the assumptions."""
         return f"{self.name}: {self.assumptions}"
 

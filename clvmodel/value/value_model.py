@@ -72,7 +72,7 @@ class ValueModel:
         return FittedValueModel(purchases, spend)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FittedValueModel:
     """A fitted purchase model with, where there are amounts, a fitted spend model."""
 
@@ -184,9 +184,9 @@ class FittedValueModel:
         """Write the model as JSON: whole or not at all. Raises FileError."""
         write_text(path, json.dumps(self.to_dict(), indent=2) + "\n")
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Return both fits."""
-        return "\n\n".join(str(f) for f in self.fits)
+        return "\n\n".join(repr(f) for f in self.fits)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"

@@ -8,9 +8,10 @@ import clvmodel as clv
 # Maxima found with 50 digits; see values/README.md for the conventions.
 MAXIMA = {
     "BGNBD": ({"r": "0.24259452", "alpha": "4.41360202", "a": "0.79292202", "b": "2.42590678"}),
+    "MBGNBD": {"r": "0.52484316", "alpha": "6.18308528", "a": "0.89135939", "b": "1.61400224"},
     "GammaGamma": {"p": "6.24957227", "q": "3.74422467", "gamma": "15.44352096"},
 }
-LOG_LIKELIHOODS = {"BGNBD": "-9582.429207", "GammaGamma": "-4055.917695"}
+LOG_LIKELIHOODS = {"BGNBD": "-9582.429207", "MBGNBD": "-9582.135716", "GammaGamma": "-4055.917695"}
 MODELS = pytest.mark.parametrize("name", MAXIMA)
 
 

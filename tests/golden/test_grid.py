@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import COPIED_GRIDS, COPY, SOURCES, grid, over_sources
 
-from clvmodel import BGNBD, GammaGamma
+from clvmodel import BGNBD, MBGNBD, GammaGamma
 
 SMALLEST = 1e-290  # below this, values are not compared
 
@@ -25,7 +25,16 @@ def test_the_copy_equals_every_source(model, source):
 
 @rows("bgnbd")
 def test_bg_nbd(row):
-    model = BGNBD(row["r"], row["alpha"], row["a"], row["b"])
+    check_purchases(BGNBD, row)
+
+
+@rows("mbgnbd")
+def test_mbg_nbd(row):
+    check_purchases(MBGNBD, row)
+
+
+def check_purchases(family, row):
+    model = family(row["r"], row["alpha"], row["a"], row["b"])
     history = row["x"], row["t_x"], row["T"]
     cet, new = model.expected_purchases(row["t"], *([value, 0] for value in history))
     near_log_likelihood(model.log_likelihood(*history), row["loglik"])

@@ -11,11 +11,12 @@ import pytest
 from reference import COPY, SOURCES, over_sources, published
 
 import clvmodel as clv
-from clvmodel import BGNBD
+from clvmodel import BGNBD, MBGNBD
 from clvmodel.tables.summary import summarize
 
 COMPUTED = 1e-9  # `computed` has 12 digits
 ROUNDED = BGNBD(0.243, 4.414, 0.793, 2.426)
+ROUNDED_MBG = MBGNBD(0.525, 6.183, 0.891, 1.614)
 
 
 class Known:
@@ -79,13 +80,23 @@ def example_month(k, e):
     return clv.fit(BGNBD, days).model.expected_purchases(30, *history)
 
 
-def quickstart(horizon):
-    return lambda k, e: ROUNDED.expected_purchases(horizon, *k.quickstart(e["given"]["rows"]))
+def quickstart_rows():
+    return published(COPY)["pymc.bgnbd.cet1"]["given"]["rows"]
 
 
-def quickstart_alive(k, e):
-    rows = published(COPY)["pymc.bgnbd.cet1"]["given"]["rows"]
-    return ROUNDED.p_alive(*k.quickstart(rows))
+def quickstart(horizon, model=ROUNDED):
+    return lambda k, e: model.expected_purchases(horizon, *k.quickstart(quickstart_rows()))
+
+
+def quickstart_alive(model):
+    return lambda k, e: model.p_alive(*k.quickstart(quickstart_rows()))
+
+
+def log_densities(k, e):
+    others = (0.55, 10.58, 0.61, 11.67), (0.45, 10.58, 0.61, 11.67), (0.45, 10.58, 0.71, 11.67)
+    histories = (1, 1.5, 12), (4, 5.3, 10), (2, 6, 8)
+    one = [MBGNBD(*values).log_likelihood(1, 1.5, 12) for values in others]
+    return one + [MBGNBD(0.55, 11.67, 0.61, 10.58).log_likelihood(*h) for h in histories]
 
 
 def holdout_by_frequency(k, e):
@@ -135,7 +146,14 @@ RECIPES = {
     "pymc.bgnbd.cet1": quickstart(1),
     "pymc.bgnbd.cet3": quickstart(3),
     "pymc.bgnbd.cet6": quickstart(6),
-    "pymc.bgnbd.palive": quickstart_alive,
+    "pymc.bgnbd.palive": quickstart_alive(ROUNDED),
+    "mbgnbd.cdnow.params": lambda k, e: clv.fit(MBGNBD, k.cdnow).model.values(),
+    "pymc.mbgnbd.cet1": quickstart(1, ROUNDED_MBG),
+    "pymc.mbgnbd.cet3": quickstart(3, ROUNDED_MBG),
+    "pymc.mbgnbd.cet6": quickstart(6, ROUNDED_MBG),
+    "pymc.mbgnbd.palive": quickstart_alive(ROUNDED_MBG),
+    "pymc.mbgnbd.new": lambda k, e: ROUNDED_MBG.expected_purchases([1, 3, 6]),
+    "pymc.mbgnbd.logp": log_densities,
     "pymc.bgnbd.new": lambda k, e: ROUNDED.expected_purchases([1, 3, 6]),
     "lifetimes.clv_example": example_month,
 }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clvmodel import BGNBD, GammaGamma
+from clvmodel import BGNBD, MBGNBD, GammaGamma
 from clvmodel.models import MODELS, PURCHASE_MODELS, SPEND_MODELS
 
 STANDARD_ERRORS = 4.5
@@ -22,6 +22,11 @@ POINTS: dict[str, list[tuple[Any, float]]] = {
         (BGNBD(2.0, 60.0, 1.0, 5.0), 250.0),  # a = 1
         (BGNBD(0.8, 0.5, 0.4, 0.5), 2.0),  # a + b < 1
         (BGNBD(6.0, 3.0, 3.0, 1.5), 4.0),  # most leave early
+    ],
+    "MBGNBD": [
+        (MBGNBD(0.525, 6.183, 0.891, 1.614), 39.0),  # CDNOW in weeks
+        (MBGNBD(2.0, 60.0, 1.0, 5.0), 250.0),  # a = 1
+        (MBGNBD(0.8, 0.5, 0.4, 0.5), 2.0),  # a + b < 1
     ],
     # q > 2.5, so that simulated means have a variance.
     "GammaGamma": [
