@@ -242,8 +242,8 @@ def _pmf(n: Array, t: Array, r: Array, alpha: Array, a: Array, b: Array) -> Arra
     bought = t / (alpha + t)
     whole = (n >= 0) & (n == np.floor(n))
     k = np.where(whole, n, 0.0)
-    log_nb = log_rising(r, k) - log_rising(np.ones_like(k), k)
-    log_nb = log_nb + xlogy(k, bought) - r * np.log1p(t / alpha)
+    log_rate = np.asarray(xlogy(k, bought), float) - r * np.log1p(t / alpha)
+    log_nb = log_rising(r, k) - log_rising(np.ones_like(k), k) + log_rate
     stays = np.exp(log_beta_ratio(a, b, k) + log_nb)
     coins = np.maximum(k, 1.0)
     leaving = np.exp(log_beta_ratio(a, b, coins - 1) + np.log(a / (a + b + coins - 1)))

@@ -100,7 +100,7 @@ def _with_ends(f: Integrand, a: Array, b: Array, rows: Rows) -> Array:
     up_a, up_b = np.where(low_a, a + 1, a), np.where(low_b, b + 1, b)
 
     def inner(y: Array, index: Rows) -> Array:
-        p, q = expit(y), expit(-y)
+        p, q = np.asarray(expit(y)), np.asarray(expit(-y))
         value = f(p, rows[index])
         both = low_a[index] & low_b[index]
         zero, one = at_zero[index], at_one[index]
@@ -121,7 +121,7 @@ def _with_ends(f: Integrand, a: Array, b: Array, rows: Rows) -> Array:
 
 def _log_density(y: Array, a: Array, b: Array) -> Array:
     """Log density of y = logit(p), p ~ Beta(a, b), as a deviance from its mode log(a / b)."""
-    return log_beta_prime_density(expit(y), expit(-y), a, b)
+    return log_beta_prime_density(np.asarray(expit(y)), np.asarray(expit(-y)), a, b)
 
 
 def _logit_rule(
@@ -168,7 +168,7 @@ def _trapezoid(
             return np.asarray(fine)
         coarse = fine
     raise IntegrationError(
-        f"A mean under a Beta law agreed only to {gap.max():.1e} instead of {_AGREED:g}, in "
+        f"A mean under a Beta law agreed only to {np.max(gap):.1e} instead of {_AGREED:g}, in "
         f"{int((gap > _AGREED).sum())} of {gap.size} elements: the parameters are too extreme."
     )
 

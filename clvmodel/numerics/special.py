@@ -92,8 +92,9 @@ def tabulated(function: Callable[[Array], Array], n: Array) -> Array:
 
     The function may return several rows; its last axis is that of n.
     """
-    top = n.max(initial=0.0)
-    if n.ndim != 1 or top >= n.size or not (n == np.floor(n)).all() or n.min(initial=0.0) < 0:
+    top = float(np.max(n, initial=0.0))
+    whole = bool(((n >= 0) & (n == np.floor(n))).all())
+    if n.ndim != 1 or top >= n.size or not whole:
         return function(n)
     return np.asarray(function(np.arange(top + 1))[..., n.astype(np.intp)])
 

@@ -35,7 +35,7 @@ def collapse(columns: Sequence[Array], weight: Array | None = None) -> Cells:
         code, size = _codes(column)
         if room > np.iinfo(np.int64).max // max(size, 1):
             _, key = np.unique(key, return_inverse=True)
-            room = int(key.max(initial=0)) + 1
+            room = int(np.max(key, initial=0)) + 1
         key = key * size + code
         room *= size
     _, first, where = np.unique(key, return_index=True, return_inverse=True)

@@ -56,8 +56,10 @@ def _day(column: str, kind: str, date_format: str | None) -> str:
         return f"CAST(try_strptime({_trimmed(name)}, {literal(date_format)}) AS DATE)"
     if _is_text(kind):
         text = _trimmed(name)
-        iso = f"regexp_matches({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}')"
-        return f"CASE WHEN {iso} THEN CAST(TRY_CAST({text} AS TIMESTAMP) AS DATE) END"
+        # The day as written: an offset from UTC after the time does not move it.
+        written = f"regexp_extract({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}')"
+        whole = f"TRY_CAST({text} AS TIMESTAMP) IS NOT NULL"
+        return f"CASE WHEN {whole} THEN TRY_CAST({written} AS DATE) END"
     raise ColumnError(
         f"date={column!r} holds {kind.lower()} values, not dates; convert it, or say how to read "
         "it with date_format, such as date_format='%Y%m%d'."

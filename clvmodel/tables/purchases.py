@@ -70,7 +70,7 @@ class Purchases:
     @property
     def first_day(self) -> dt.date:
         """Day of the first purchase."""
-        return from_day(int(self.day.min()))
+        return from_day(np.min(self.day))
 
     def within(self, after: int, until: int) -> tuple[Array, Array | None]:
         """Count and sum of value per customer of the purchases on days in (after, until]."""

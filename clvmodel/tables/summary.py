@@ -136,7 +136,8 @@ class Summary:
         """Day of the first purchase of all, if `end` is known."""
         if self.end is None:
             return None
-        return self.end - dt.timedelta(days=round(float(self.T.max()) * days_in(self.unit)))
+        days = float(np.max(self.T, initial=0.0)) * days_in(self.unit)
+        return self.end - dt.timedelta(days=round(days))
 
     @property
     def total_value(self) -> Array | None:

@@ -234,7 +234,7 @@ class ChurnFormula:
 
 def history_days(summary: Summary) -> float:
     """Length of the observed history in days, first and last day included."""
-    return float(np.rint(summary.T.max() * days_in(summary.unit))) + 1.0
+    return float(np.rint(np.max(summary.T) * days_in(summary.unit))) + 1.0
 
 
 def _lifespan(
