@@ -91,17 +91,7 @@ def backtest(
         unit=unit,
         date_format=date_format,
     )
-    results, fitted, predictions = [], {}, {}
-    for name, candidate in zip(_names(chosen), chosen, strict=True):
-        say(f"fitting {name}")
-        try:
-            model = candidate.fit(split.calibration)
-            predictions[name], missing = _predict(model, split.calibration, f"{split.days}D")
-        except Exception as error:  # a failed candidate is a result, whoever wrote it
-            results.append(Result(name, _kind(candidate), "", error=_reason(error)))
-            continue
-        fitted[name] = model
-        results.append(_result(name, candidate, model, missing))
+    results, fitted, predictions = _run(chosen, split, say)
     say("scoring")
     scores, differences = _score(split, predictions)
     return Comparison(
@@ -109,7 +99,7 @@ def backtest(
         end=split.end,
         days=split.days,
         unit=unit,
-        results=tuple(results),
+        results=results,
         scores=tuple(scores),
         differences=tuple(differences),
         by_frequency=by_frequency(split, predictions),
@@ -127,6 +117,26 @@ def backtest(
         },
         versions=_versions(),
     )
+
+
+def _run(
+    candidates: Sequence[Any], split: Holdout, say: Callable[[str], None]
+) -> tuple[tuple[Result, ...], dict[str, Any], dict[str, Prediction]]:
+    """Fit each candidate to the past and let it predict; a failure is a result with its reason."""
+    results: list[Result] = []
+    fitted: dict[str, Any] = {}
+    predictions: dict[str, Prediction] = {}
+    for name, candidate in zip(_names(candidates), candidates, strict=True):
+        say(f"fitting {name}")
+        try:
+            model = candidate.fit(split.calibration)
+            predictions[name], missing = _predict(model, split.calibration, f"{split.days}D")
+        except Exception as error:  # whoever wrote the candidate
+            results.append(Result(name, _kind(candidate), "", error=_reason(error)))
+            continue
+        fitted[name] = model
+        results.append(_result(name, candidate, model, missing))
+    return tuple(results), fitted, predictions
 
 
 def _one_cutoff(cutoffs: Any) -> Any:
