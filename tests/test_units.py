@@ -90,7 +90,7 @@ def test_numbers_are_in_the_unit_and_timedeltas_are_not(value, days):
         dt.timedelta(0),
         dt.timedelta(days=-1),
         np.timedelta64(-1, "D"),
-        np.timedelta64("NaT"),
+        np.timedelta64("NaT", "D"),
     ],
     ids=repr,
 )
