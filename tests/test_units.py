@@ -129,7 +129,7 @@ def test_dates(value):
 
 @pytest.mark.parametrize(
     "value",
-    ["2026-02-30", "28/02/2026", "yesterday", "", 20260228, None, np.datetime64("NaT")],
+    ["2026-02-30", "28/02/2026", "yesterday", "", 20260228, None, np.datetime64("NaT", "D")],
     ids=repr,
 )
 def test_what_is_no_date_is_quoted(value):
