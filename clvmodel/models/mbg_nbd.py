@@ -25,8 +25,8 @@ class MBGNBD(BGNBD):
     """One point of the MBG/NBD family: parameters, units and methods as for `BGNBD`.
 
     >>> model = MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614)  # CDNOW, in weeks
-    >>> print(model.p_alive(x=0, t_x=0, T=38.86).round(3))
-    0.393
+    >>> print(model.p_alive(x=0, t_x=0, T=38.86).round(2))
+    0.39
     """
 
     title: ClassVar[str] = "MBG/NBD"
