@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-Objective = Callable[[Array], tuple[float, Array]]
 
 CONVERGED = 1e-9  # largest gradient per customer, in log-parameters
 _WALL = np.log(1e6)  # the box of the log-parameters, about 0, in dimensionless units
@@ -25,20 +24,11 @@ _STEPS = 200
 _FLAT = 1e-7  # information per customer below which a direction is called flat
 
 
-class Estimable(Protocol):
-    """What the engine needs of a model."""
+class Objective(NamedTuple):
+    """What is climbed, per customer and in log-parameters; curvature needs the gradient alone."""
 
-    columns: tuple[str, ...]
-    scaled: tuple[str, ...]
-    limits: dict[str, str]
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]: ...  # noqa: D102
-    def values(self) -> tuple[float, ...]: ...  # noqa: D102
-    @classmethod
-    def from_log(cls, log_parameters: ArrayLike) -> Self: ...  # noqa: D102
-    def rescaled(self, factor: float) -> Self: ...  # noqa: D102
-    def to_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    value: Callable[[Array], float]
+    gradient: Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -94,25 +84,27 @@ def local_shape(
 ) -> tuple[Array, Array]:
     """Gradient per customer and information matrix at any log-parameters."""
     objective = _objective(model, columns, weight)
-    return objective(point)[1], -_curvature(objective, point) * float(weight.sum())
+    return objective.gradient(point), -_curvature(objective, point) * float(weight.sum())
 
 
 def _objective(model: Any, columns: Sequence[Array], weight: Array) -> Objective:
     """Mean log-likelihood and its gradient, in log-parameters."""
     total = float(weight.sum())
 
-    def objective(point: Array) -> tuple[float, Array]:
-        at = model.from_log(point)
-        value = float(weight @ at.log_likelihood(*columns))
-        return value / total, (at.score(*columns) @ weight) * np.exp(point) / total
+    def value(point: Array) -> float:
+        return float(weight @ model.from_log(point).log_likelihood(*columns)) / total
 
-    return objective
+    def gradient(point: Array) -> Array:
+        slopes = model.from_log(point).score(*columns) @ weight
+        return np.asarray(slopes * np.exp(point) / total)
+
+    return Objective(value, gradient)
 
 
 def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:
     """Newton steps with a trust radius, until the gradient vanishes or no step gains."""
     point = np.clip(point, -_WALL, _WALL)
-    value, gradient = objective(point)
+    value, gradient = objective.value(point), objective.gradient(point)
     radius = 1.0
     for _ in range(_STEPS):
         free = _free(point, gradient)
@@ -121,7 +113,7 @@ def _climb(objective: Objective, point: Array) -> tuple[float, Array, Array]:
         step = _bounded_step(point, gradient, _curvature(objective, point, gradient), free, radius)
         trial = np.clip(point + step, -_WALL, _WALL)
         moved, expected = float(np.abs(trial - point).max()), float(gradient @ (trial - point))
-        new_value, new_gradient = objective(trial)
+        new_value, new_gradient = objective.value(trial), objective.gradient(trial)
         noise = 1e-13 * max(abs(value), 1.0)
         level = new_value > value - noise
         calmer = _largest(new_gradient, free) < _largest(gradient, free)
@@ -178,9 +170,9 @@ def _curvature(objective: Objective, point: Array, gradient: Array | None = None
         if gradient is None:
             behind = point.copy()
             behind[i] -= size
-            rows.append((objective(ahead)[1] - objective(behind)[1]) / (2 * size))
+            rows.append((objective.gradient(ahead) - objective.gradient(behind)) / (2 * size))
         else:
-            rows.append((objective(ahead)[1] - gradient) / size)
+            rows.append((objective.gradient(ahead) - gradient) / size)
     hessian = np.array(rows)
     return np.asarray(0.5 * (hessian + hessian.T))
 
