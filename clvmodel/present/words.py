@@ -96,14 +96,15 @@ def plural(count: float, noun: str) -> str:
 def meaning(fit: Mapping[str, Any]) -> list[str]:
     """Say what the parameters of one fit (see `Result.fits`) mean; empty for an unknown model."""
     values = {row["parameter"]: float(row["estimate"]) for row in fit["parameters"]}
-    if fit["model"] == "BGNBD" and {"r", "alpha", "a", "b"} <= values.keys():
-        return _bg_nbd(fit["unit"], **values)
+    coins = {"BGNBD": "repeat purchase", "MBGNBD": "purchase, the first too,"}
+    if fit["model"] in coins and {"r", "alpha", "a", "b"} <= values.keys():
+        return _bg_nbd(fit["unit"], coins[fit["model"]], **values)
     if fit["model"] == "GammaGamma" and {"p", "q", "gamma"} <= values.keys():
         return _gamma_gamma(**values)
     return []
 
 
-def _bg_nbd(unit: str, r: float, alpha: float, a: float, b: float) -> list[str]:
+def _bg_nbd(unit: str, coin: str, r: float, alpha: float, a: float, b: float) -> list[str]:
     units = UNIT_NAMES[unit]
     rate, leave = r / alpha, a / (a + b)
     return [
@@ -111,7 +112,7 @@ def _bg_nbd(unit: str, r: float, alpha: float, a: float, b: float) -> list[str]:
         f"(r / alpha): once in {number(1 / rate)} {units}.",
         f"Customers are {_spread(r)} in how often they buy: rates vary by "
         f"{percent(1 / math.sqrt(r))} of their mean (1 / square root of r).",
-        f"After each repeat purchase a customer leaves for good with a chance of {percent(leave)} "
+        f"After each {coin} a customer leaves for good with a chance of {percent(leave)} "
         "on average, a / (a + b).",
     ]
 

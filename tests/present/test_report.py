@@ -15,6 +15,7 @@ import pytest
 from clvmodel.errors import FileError
 from clvmodel.evaluate.comparison import Comparison, Result
 from clvmodel.present.report import write_report
+from clvmodel.present.words import meaning
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -257,3 +258,14 @@ def test_an_unknown_model_and_an_unbounded_parameter(comparison: Comparison) -> 
     odd = dataclasses.replace(comparison, results=(Result("New", "model", "", (fit,)),))
     text = Page(write_report(odd)).text
     assert "k 30,000,000 0 to unbounded" in text
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("BGNBD", "After each repeat purchase a"), ("MBGNBD", "After each purchase, the first too,")],
+)
+def test_each_purchase_model_has_its_words(model: str, words: str) -> None:
+    names = ("r", "alpha", "a", "b")
+    rows = [{"parameter": name, "estimate": 1.0} for name in names]
+    said = meaning({"model": model, "unit": "W", "parameters": rows})
+    assert any(words in sentence for sentence in said)
