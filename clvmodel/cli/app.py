@@ -7,6 +7,7 @@ stdout, everything else to stderr.
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -218,8 +219,6 @@ def _compare(
 
 def _command(name: str, orders: str, given: Input, **options: str | None) -> str:
     """Return the command that makes the same comparison again, guesses spelled out."""
-    import shlex
-
     named = {**given.columns._asdict(), **options}
     words = ["clvmodel", name, orders]
     for option, text in named.items():

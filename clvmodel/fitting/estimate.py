@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 M = TypeVar("M")
 ENGINES = ("native", "lifetimes")
 FOREIGN_CONVERGED = 1e-4  # largest gradient per customer that another engine is granted
-_SPREADS = (1.0, 0.2, 5.0, 0.04)  # further starts: first parameters times these
+_SPREADS = (0.2, 5.0, 0.04)  # further starts: every other parameter of the first times these
 
 
 def fit(
@@ -58,7 +58,7 @@ def fit(
         from clvmodel.fitting.lifetimes_engine import fit_with_lifetimes
 
         found: Any = fit_with_lifetimes(model, cells)
-        return _at(found, cells, own_unit, left_out, engine, scale, "as found by lifetimes")
+        return _foreign(found, cells, own_unit, left_out, scale, engine)
     return _native(model, cells, own_unit, left_out, scale)
 
 
@@ -66,10 +66,10 @@ def _native(model: Any, cells: Cells, unit: str, left_out: float, scale: float) 
     unscaled = _scaled(model, cells, 1 / scale)
     first = model.start(*unscaled, cells.weight)
     values = np.array(first.values())
-    starts = [
+    further = [
         model(*np.clip(values * np.resize([s, 1.0], values.size), 1e-3, 1e3)) for s in _SPREADS
     ]
-    end = search(model, unscaled, cells.weight, [first, *starts[1:]])
+    end = search(model, unscaled, cells.weight, [first, *further])
     best = model.from_log(end.point).rescaled(scale)
     words = []
     if end.flat:
@@ -106,8 +106,8 @@ def _native(model: Any, cells: Cells, unit: str, left_out: float, scale: float) 
     )
 
 
-def _at(
-    model: Any, cells: Cells, unit: str, left_out: float, engine: str, scale: float, how: str
+def _foreign(
+    model: Any, cells: Cells, unit: str, left_out: float, scale: float, engine: str
 ) -> Fit[Any]:
     """Return the fit that another engine found, judged by this package's likelihood."""
     point = np.log(model.rescaled(1 / scale).values())
@@ -123,7 +123,7 @@ def _at(
         unit=unit,
         converged=largest < FOREIGN_CONVERGED,
         gradient=largest,
-        message=f"Parameters {how}; gradient per customer {largest:.1e} "
+        message=f"Parameters as found by {engine}; gradient per customer {largest:.1e} "
         "(this package's likelihood and covariance).",
         engine=engine,
     )

@@ -183,7 +183,8 @@ def _zoned(path: Path, columns: Columns | None) -> Any:
         or getattr(schema.field(columns.date).type, "tz", None) is None
     ):
         return None
-    return pyarrow.parquet.read_table(path)
+    _check(columns, schema.names)
+    return pyarrow.parquet.read_table(path, columns=[name for name in columns if name is not None])
 
 
 def _check(columns: Columns, names: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,21 +13,32 @@ from clvmodel.value.candidates import checked, prediction_table
 from clvmodel.value.formulas import history_days, window_activity
 
 
+class _Naive:
+    """A forecast that learns nothing: it is its own fit."""
+
+    kind: ClassVar[str] = "naive"
+    name: ClassVar[str]
+    assumptions: ClassVar[str]
+
+    def fit(self, summary: Summary) -> Self:  # noqa: ARG002 - the protocol's signature
+        """Return itself: there is nothing to learn."""
+        return self
+
+    def __str__(self) -> str:
+        """Return the name and the assumption."""
+        return f"{self.name}: {self.assumptions}"
+
+
 @dataclass(frozen=True)
-class RunRate:
+class RunRate(_Naive):
     """Each customer's own rate goes on: repeat purchases per time since the first, times h.
 
     The rate is frequency / T, so a one-purchase customer is forecast to buy nothing; value is the
     customer's own mean repeat purchase. Nothing is learned from other customers.
     """
 
-    kind = "naive"
     name = "Run rate"
     assumptions = "each customer goes on buying at the rate and the mean value shown so far."
-
-    def fit(self, summary: Summary) -> RunRate:  # noqa: ARG002 - the protocol's signature
-        """Return itself: there is nothing to learn."""
-        return self
 
     def predict(self, summary: Summary, horizon: Any, *, margin: float = 1.0) -> Any:
         """Predict each customer's next `horizon`."""
@@ -38,25 +49,16 @@ class RunRate:
         )
         return prediction_table(summary, {"expected_purchases": rate * t, "expected_value": value})
 
-    def __str__(self) -> str:
-        """Return the name and the assumption."""
-        return f"{self.name}: {self.assumptions}"
-
 
 @dataclass(frozen=True)
-class LastPeriod:
+class LastPeriod(_Naive):
     """Each customer repeats the last horizon-long period, first purchases included.
 
     Where the history is shorter than the horizon, the whole history is scaled up to its length.
     """
 
-    kind = "naive"
     name = "Last period"
     assumptions = "each customer repeats what was bought in the last period as long as the horizon."
-
-    def fit(self, summary: Summary) -> LastPeriod:  # noqa: ARG002 - the protocol's signature
-        """Return itself: there is nothing to learn."""
-        return self
 
     def predict(self, summary: Summary, horizon: Any, *, margin: float = 1.0) -> Any:
         """Predict each customer's next `horizon`."""
@@ -68,7 +70,3 @@ class LastPeriod:
         return prediction_table(
             summary, {"expected_purchases": grown * count, "expected_value": worth}
         )
-
-    def __str__(self) -> str:
-        """Return the name and the assumption."""
-        return f"{self.name}: {self.assumptions}"

@@ -15,23 +15,10 @@ from order_cases import (
     IDS,
     WORKED,
     by_hand,
-    cdnow_sample,
-    hand_orders,
     lists,
 )
 
 from clvmodel.tables.summary import summarize
-
-
-@pytest.fixture
-def orders():
-    return hand_orders()
-
-
-@pytest.fixture
-def cdnow():
-    return cdnow_sample()
-
 
 NUMBER = {name: 10 * (i + 1) for i, name in enumerate(sorted({row[0] for row in HAND_ROWS}))}
 

@@ -5,23 +5,12 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from order_cases import CDNOW, IDS, ROLES, by_hand, cdnow_sample, hand_orders
+from order_cases import CDNOW, IDS, ROLES, by_hand
 
 from clvmodel.errors import ClvError, DataError, UnitError
 from clvmodel.tables.holdout import holdout_split
 from clvmodel.tables.purchases import from_day, to_day
 from clvmodel.tables.summary import summarize
-
-
-@pytest.fixture
-def orders():
-    return hand_orders()
-
-
-@pytest.fixture
-def cdnow():
-    return cdnow_sample()
-
 
 CUT = "1997-09-30"
 

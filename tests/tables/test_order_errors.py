@@ -7,16 +7,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from order_cases import ROLES, by_hand, hand_orders
+from order_cases import ROLES, by_hand
 
 from clvmodel.errors import ClvError, ColumnError, DataError, FileError, ParameterError, UnitError
 from clvmodel.tables.summary import summarize
-
-
-@pytest.fixture
-def orders():
-    return hand_orders()
-
 
 HEADER = "who,when,paid\n"
 DATES = pd.to_datetime(["2024-01-01", "2024-01-02"])

@@ -5,20 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from order_cases import CDNOW, by_hand, cdnow_sample, hand_orders
+from order_cases import CDNOW, by_hand
 
 from clvmodel.tables.purchases import Reconciliation, from_day, to_day
 from clvmodel.tables.summary import Summary, summarize
-
-
-@pytest.fixture
-def orders():
-    return hand_orders()
-
-
-@pytest.fixture
-def cdnow():
-    return cdnow_sample()
 
 
 def day(text):

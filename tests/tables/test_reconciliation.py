@@ -8,16 +8,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from order_cases import CDNOW, ROLES, cdnow_sample
+from order_cases import CDNOW, ROLES
 
 from clvmodel.errors import DataError
 from clvmodel.tables.summary import summarize
-
-
-@pytest.fixture
-def cdnow():
-    return cdnow_sample()
-
 
 END = dt.date(2024, 2, 29)
 REASONS = {

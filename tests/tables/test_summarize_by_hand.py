@@ -5,15 +5,10 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from order_cases import END, IDS, RECENCY, ROLES, WORKED, by_hand, hand_orders, lists
+from order_cases import END, IDS, RECENCY, ROLES, WORKED, by_hand, lists
 
 from clvmodel.tables.summary import summarize
 from clvmodel.units import DAYS_IN_UNIT
-
-
-@pytest.fixture
-def orders():
-    return hand_orders()
 
 
 def test_every_number(orders):

@@ -8,22 +8,11 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from order_cases import CDNOW, IDS, ROLES, WORKED, by_hand, cdnow_sample, hand_orders, lists
+from order_cases import CDNOW, IDS, ROLES, WORKED, by_hand, lists
 
 from clvmodel.errors import ClvError, ColumnError, DataError, UnitError
 from clvmodel.tables.summary import Summary, summarize
 from clvmodel.units import DAYS_IN_UNIT
-
-
-@pytest.fixture
-def orders():
-    return hand_orders()
-
-
-@pytest.fixture
-def cdnow():
-    return cdnow_sample()
-
 
 HISTORY = {"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 20.0]}
 
