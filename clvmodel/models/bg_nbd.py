@@ -3,11 +3,9 @@
     purchases while alive   Poisson, rate lambda ~ Gamma(shape r, rate alpha)   per unit of time
     leaving                 with chance p ~ Beta(a, b), right after each repeat purchase
 
-A history is (x, t_x, T): x repeat purchases, the last at t_x, watched until T; all times since
-the customer's first purchase, in the unit the model was fitted in; x = 0 implies t_x = 0.
-Either the customer is alive at T or left at t_x. Given alive, lambda ~ Gamma(r + x, alpha + T) and
-p ~ Beta(a, b + x), independent: the customer is a new BG/NBD customer with these parameters. So
-every prediction is p_alive times a new customer's, and each formula is written once.
+After the history (x, t_x, T) either the customer is alive at T or left at t_x. Given alive,
+lambda ~ Gamma(r + x, alpha + T) and p ~ Beta(a, b + x), independent: the customer is a new BG/NBD
+customer with these parameters, and every prediction follows from those of a new one.
 
 [FHL05] Fader, Hardie & Lee (2005), Marketing Science 24(2):275-284, doi 10.1287/mksc.1040.0098.
 [FHL08] Fader, Hardie & Lee (2008), Computing P(alive) Using the BG/NBD Model,
@@ -17,15 +15,22 @@ every prediction is p_alive times a new customer's, and each formula is written 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, expit, xlogy
+from scipy.special import betainc, expit, log_expit, xlogy
 
-from clvmodel.models.point import Array, Point, Seed, as_arrays, as_float
+from clvmodel.models.point import Array, Derivatives, Seed, as_arrays, as_float, symmetric
+from clvmodel.models.purchase_model import Histories, PurchaseModel, PurchaseTimes
 from clvmodel.numerics.beta_mean import beta_mean
-from clvmodel.numerics.special import digamma_gap, log_beta_ratio, log_rising, tabulated
+from clvmodel.numerics.special import (
+    digamma_gap,
+    log_beta_ratio,
+    log_rising,
+    tabulated,
+    trigamma_gap,
+)
 
 Counts = NDArray[np.int64]
 
@@ -33,31 +38,16 @@ Counts = NDArray[np.int64]
 _SLOW = 200.0
 
 
-class Histories(NamedTuple):
-    """Simulated customers, one per element; `rate` and `dropout` are the hidden lambda and p."""
-
-    x: Array
-    t_x: Array
-    T: Array
-    alive: NDArray[np.bool_]
-    rate: Array
-    dropout: Array
-
-
-class PurchaseTimes(NamedTuple):
-    """Simulated repeat purchases, one per element: whose (index) and when (after the first)."""
-
-    customer: NDArray[np.intp]
-    time: Array
-
-
 @dataclass(frozen=True, slots=True)
-class BGNBD(Point):
+class BGNBD(PurchaseModel):
     """One point of the BG/NBD family; a fitted model is such a point, so it has no unfitted state.
 
     Parameters: r (shape) and alpha (rate, in time units) of the purchase rate; a and b of the
     dropout chance. Methods are pure, elementwise and broadcasting, and return float64.
     Raises ParameterError if a parameter is not finite and positive.
+
+    `p_alive` is 1 for x = 0 [FHL08]: the model tosses its coin at repeat purchases only, so a
+    one-purchase customer counts as alive however long ago it was. Act on `p_purchase` instead.
 
     >>> model = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)  # CDNOW, in weeks [FHL05]
     >>> print(model.expected_purchases(39, x=2, t_x=30.43, T=38.86).round(3))
@@ -72,8 +62,6 @@ class BGNBD(Point):
     title: ClassVar[str] = "BG/NBD"
     first_coins: ClassVar[int] = 0
     """Coins tossed at the first purchase: none here, one in MBG/NBD."""
-    columns: ClassVar[tuple[str, ...]] = ("frequency", "recency", "T")
-    scaled: ClassVar[tuple[str, ...]] = ("recency", "T")
     limits: ClassVar[dict[str, str]] = {
         "r low": "almost nobody buys again",
         "r high": "all customers buy at the same rate, r / alpha",
@@ -87,89 +75,130 @@ class BGNBD(Point):
 
     def _log_odds(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log of "alive at T" over "left at t_x"; infinite where no coin was tossed yet."""
+        r, alpha, a, b = self.arrays()
         tosses = x + self.first_coins
-        silence = np.log1p((T - t_x) / (self.alpha + t_x))
-        stays = tabulated(lambda k: np.log((self.b + (np.maximum(k, 1) - 1)) / self.a), tosses)
-        return np.where(tosses > 0, stays - (self.r + x) * silence, np.inf)
+        silence = np.log1p((T - t_x) / (alpha + t_x))
+        stays = tabulated(lambda k: np.log((b + (np.maximum(k, 1) - 1)) / a), tosses, a, b)
+        return np.where(tosses > 0, stays - (r + x) * silence, np.inf)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """Log density of each history, natural log [FHL05 eq. 6]; the caller sums and weighs."""
         x, t_x, T = as_arrays(x, t_x, T)
-        r, a, b = map(np.asarray, (self.r, self.a, self.b))
-        counted = tabulated(
-            lambda k: log_rising(r, k) + log_beta_ratio(a, b, k + self.first_coins), x
-        )
-        alive = counted - x * np.log(self.alpha + T) - self.r * np.log1p(T / self.alpha)
-        return as_float(alive + np.logaddexp(0, -self._log_odds(x, t_x, T)))
+        return as_float(self._log_likelihood(x, T, self._log_odds(x, t_x, T)))
 
-    def score(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
-        """Gradient of log_likelihood in (r, alpha, a, b), shape (4, n): branches, weighted."""
+    def _log_likelihood(self, x: Array, T: Array, odds: Array) -> Array:
+        r, alpha, a, b = self.arrays()
+        counted = tabulated(
+            lambda k: log_rising(r, k) + log_beta_ratio(a, b, k + self.first_coins), x, r, a, b
+        )
+        alive = counted - x * np.log(alpha + T) - r * np.log1p(T / alpha)
+        return np.asarray(alive - log_expit(odds))
+
+    def derivatives(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Derivatives:
+        """Log-likelihood, gradient (4, n) and Hessian (4, 4, n) in (r, alpha, a, b).
+
+        The likelihood is a sum of two branches, alive and left: its gradient is theirs, weighted
+        with their chances, and its Hessian that of theirs plus the spread of their gradients.
+        """
         x, t_x, T = as_arrays(x, t_x, T)
+        r, alpha, a, b = self.arrays()
         odds = self._log_odds(x, t_x, T)
         alive, left = expit(odds), expit(-odds)
-        exposure, seen = self.alpha + T, self.alpha + t_x
-        log_exposure = np.log1p(T / self.alpha) - left * np.log1p((T - t_x) / seen)
-        mean_rate = self.r / self.alpha
         tosses = x + self.first_coins
-        r, total, b = map(np.asarray, (self.r, self.a + self.b, self.b))
-        bought = tabulated(lambda k: digamma_gap(r, k), x)
-        tossed = tabulated(lambda k: digamma_gap(total, k), tosses)
-        stayed = tabulated(lambda k: digamma_gap(b, k), tosses)
-        return np.stack(
-            [
-                bought - log_exposure,
-                alive * (mean_rate * T - x) / exposure + left * (mean_rate * t_x - x) / seen,
-                left / self.a - tossed,
-                stayed - tossed - left / (self.b + (np.maximum(tosses, 1) - 1)),
-            ]
+        last = b + (np.maximum(tosses, 1) - 1)  # b of the last coin that was tossed
+        exposure, seen = alpha + T, alpha + t_x
+        u, u_x = T / alpha, t_x / alpha
+        silence = np.log1p((T - t_x) / seen)
+
+        def gaps(k: Array) -> Array:
+            m = k + self.first_coins
+            rows = digamma_gap(r, k), digamma_gap(a + b, m), digamma_gap(b, m)
+            bends = trigamma_gap(r, k), trigamma_gap(a + b, m), trigamma_gap(b, m)
+            return np.stack(np.broadcast_arrays(*rows, *bends))
+
+        bought, tossed, stayed, bought2, tossed2, stayed2 = tabulated(gaps, x, r, a, b)
+        # the branches differ by (silence, apart, 1 / a, 1 / last) in their gradients
+        apart = (r + x) * (T - t_x) / (exposure * seen)
+        gradient = np.stack(
+            np.broadcast_arrays(
+                bought - np.log1p(u) + left * silence,
+                (r * u - x) / exposure - left * apart,
+                left / a - tossed,
+                stayed - tossed - left / last,
+            )
         )
+        both = alive * left
+        if_alive = (x - r * u * (2 + u)) / exposure**2
+        if_left = (x - r * u_x * (2 + u_x)) / seen**2
+        entries = {
+            (0, 0): bought2 + both * silence**2,
+            (0, 1): alive * u / exposure + left * u_x / seen - both * silence * apart,
+            (1, 1): alive * if_alive + left * if_left + both * apart**2,
+            (0, 2): both * silence / a,
+            (0, 3): -both * silence / last,
+            (1, 2): -both * apart / a,
+            (1, 3): both * apart / last,
+            (2, 2): -tossed2 + (both - left) / a**2,
+            (2, 3): -tossed2 - both / (a * last),
+            (3, 3): stayed2 - tossed2 + (both + left) / last**2,
+        }
+        value = self._log_likelihood(x, T, odds)
+        return Derivatives(value, gradient, symmetric(entries, 4, value))
 
-    def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
-        """Chance that the customer is still alive at T, in [0, 1]; 1 when x = 0 [FHL08].
+    def update(self, x: ArrayLike, T: ArrayLike) -> BGNBD:
+        """Law of customers who are alive at T after x repeat purchases, seen as new customers."""
+        x, T = np.asarray(x, float), np.asarray(T, float)
+        return BGNBD(self.r + x, self.alpha + T, self.a, self.b + x + self.first_coins)  # type: ignore[arg-type]
 
-        The model tosses its coin at repeat purchases only, so a one-purchase customer counts as
-        alive however long ago it was: act on `p_purchase` instead.
+    def _new_mean(self, t: Array) -> Array:
+        """E_p[(1 - (1 + p t / alpha)^-r) / p], p ~ Beta(a, b).
+
+        Smooth and positive, also at a = 1 where [FHL05 eq. 9, 10] divide by a - 1, and where their
+        2F1 overflows.
         """
-        return as_float(expit(self._log_odds(*as_arrays(x, t_x, T))))
+        t, r, alpha, a, b = np.broadcast_arrays(t, *self.arrays())
+        ratio = (t / alpha).ravel()
+        moves = np.flatnonzero(ratio > 0)
+        shape, ratio = r.ravel()[moves], ratio[moves]
 
-    def update(self, x: float, T: float) -> BGNBD:
-        """Law of a customer who is alive at T after x repeat purchases, seen as a new customer."""
-        return BGNBD(self.r + x, self.alpha + T, self.a, self.b + x + self.first_coins)
+        def bought_per_coin(p: Array, rows: NDArray[np.intp]) -> Array:
+            return np.asarray(-np.expm1(-shape[rows] * np.log1p(p * ratio[rows])) / p)
 
-    def expected_purchases(
-        self, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
-    ) -> Array:
-        """Mean number of purchases in (T, T + t]; with no history, in a new customer's first t.
+        mean = np.zeros(t.size)
+        mean[moves] = beta_mean(
+            bought_per_coin, a.ravel()[moves], b.ravel()[moves], slow=ratio <= _SLOW
+        )
+        return mean.reshape(t.shape)
 
-        A new customer's mean is E_p[(1 - (1 + p t / alpha)^-r) / p], p ~ Beta(a, b): smooth and
-        positive, also at a = 1 where [FHL05 eq. 9, 10] divide by a - 1, and where 2F1 overflows.
+    def _new_pmf(self, n: Array, t: Array) -> Array:
+        """n coins stay and n purchases, or leaving at the n-th [FHL05 eq. 8].
+
+        Their finite sum is an incomplete Beta function, so that nothing is subtracted.
         """
-        t, x, t_x, T = as_arrays(t, x, t_x, T)
-        alive = self.p_alive(x, t_x, T)
-        stayed = self.b + x + self.first_coins
-        return as_float(alive * _mean(t, self.r + x, self.alpha + T, np.asarray(self.a), stayed))
+        r, alpha, a, b = self.arrays()
+        bought = t / (alpha + t)
+        log_rate = np.asarray(xlogy(n, bought), float) - r * np.log1p(t / alpha)
+        log_nb = log_rising(r, n) - log_rising(np.ones_like(n), n) + log_rate
+        stays = np.exp(log_beta_ratio(a, b, n) + log_nb)
+        coins = np.maximum(n, 1.0)
+        leaving = np.exp(log_beta_ratio(a, b, coins - 1) + np.log(a / (a + b + coins - 1)))
+        return stays + np.where(n > 0, leaving * betainc(coins, r, bought), 0.0)
 
-    def pmf(
-        self, n: ArrayLike, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
-    ) -> Array:
-        """Chance of exactly n purchases in (T, T + t]; with no history, for a new customer.
+    def _new_tail(self, n: Array, t: Array) -> Array:
+        """n - 1 coins stay, and at least n purchases if nobody left."""
+        r, alpha, a, b = self.arrays()
+        some = np.asarray(-np.expm1(-r * np.log1p(t / alpha)))
+        if np.all(n == 1):
+            return some
+        bought = np.where(n == 1, some, betainc(n, r, t / (alpha + t)))
+        return np.asarray(np.exp(log_beta_ratio(a, b, n - 1)) * bought)
 
-        New customer: [FHL05 eq. 8] with its finite sum written as an incomplete Beta function, so
-        that nothing is subtracted.
-        """
-        n, t, x, t_x, T = as_arrays(n, t, x, t_x, T)
-        alive = np.asarray(self.p_alive(x, t_x, T))
-        stayed = self.b + x + self.first_coins
-        new = _pmf(n, t, self.r + x, self.alpha + T, np.asarray(self.a), stayed)
-        return as_float(alive * new + (1 - alive) * (n == 0))
-
-    def p_purchase(
-        self, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
-    ) -> Array:
-        """Chance of at least one purchase in (T, T + t], in [0, 1]: 1 - pmf(0, ...)."""
-        t, x, t_x, T = as_arrays(t, x, t_x, T)
-        buys = -np.expm1(-(self.r + x) * np.log1p(t / (self.alpha + T)))
-        return as_float(self.p_alive(x, t_x, T) * buys)
+    def _new_lifetime(self) -> Array:
+        """Mean number of coins, (a + b - 1) / (a - 1), times mean gap, alpha / (r - 1)."""
+        r, alpha, a, b = np.broadcast_arrays(*self.arrays())
+        finite = (r > 1) & (a > 1)
+        room = np.where(finite, (r - 1) * (a - 1), 1.0)
+        return np.where(finite, (a + b - 1) * alpha / room, np.inf)
 
     def simulate(self, T: ArrayLike, *, seed: Seed = None) -> Histories:
         """Draw one history per element of T: exact, no loop over customers or purchases.
@@ -218,34 +247,3 @@ class BGNBD(Point):
         excess = (weight * (x - mean) ** 2).sum() / total - mean
         r = float(np.clip(mean**2 / max(excess, 1e-3 * mean), 0.05, 20.0))
         return cls(r, r * exposure / mean, 1.0, 3.0)
-
-
-def _mean(t: Array, r: Array, alpha: Array, a: Array, b: Array) -> Array:
-    """E X(t) of a new customer."""
-    t, r, alpha, a, b = np.broadcast_arrays(t, r, alpha, a, b)
-    shape, ratio = r.ravel(), (t / alpha).ravel()
-    moves = np.flatnonzero(ratio > 0)
-    shape, ratio = shape[moves], ratio[moves]
-
-    def bought_per_coin(p: Array, rows: NDArray[np.intp]) -> Array:
-        return np.asarray(-np.expm1(-shape[rows] * np.log1p(p * ratio[rows])) / p)
-
-    mean = np.zeros(t.size)
-    mean[moves] = beta_mean(
-        bought_per_coin, a.ravel()[moves], b.ravel()[moves], slow=ratio <= _SLOW
-    )
-    return mean.reshape(t.shape)
-
-
-def _pmf(n: Array, t: Array, r: Array, alpha: Array, a: Array, b: Array) -> Array:
-    """P(X(t) = n) of a new customer: n coins stay and n purchases, or leaving at the n-th."""
-    bought = t / (alpha + t)
-    whole = (n >= 0) & (n == np.floor(n))
-    k = np.where(whole, n, 0.0)
-    log_rate = np.asarray(xlogy(k, bought), float) - r * np.log1p(t / alpha)
-    log_nb = log_rising(r, k) - log_rising(np.ones_like(k), k) + log_rate
-    stays = np.exp(log_beta_ratio(a, b, k) + log_nb)
-    coins = np.maximum(k, 1.0)
-    leaving = np.exp(log_beta_ratio(a, b, coins - 1) + np.log(a / (a + b + coins - 1)))
-    leaves = np.where(k > 0, leaving * betainc(coins, r, bought), 0.0)
-    return np.asarray(np.where(whole, stays + leaves, 0.0))

@@ -18,12 +18,14 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clvmodel.models.point import Array, Point, Seed, as_arrays, as_float
+from clvmodel.models.point import Array, Derivatives, Point, Seed, as_arrays, as_float, symmetric
 from clvmodel.numerics.special import (
     beta_normaliser,
     digamma_gap,
     log_beta_prime_density,
     tabulated,
+    trigamma,
+    trigamma_gap,
 )
 
 
@@ -73,31 +75,48 @@ class GammaGamma(Point):
         x, m = as_arrays(x, m)
         bought = x > 0
         count, mean = np.where(bought, x, 1.0), np.where(bought, m, 1.0)
-        p, q, gamma = map(np.asarray, self.values())
-        constant = tabulated(lambda k: beta_normaliser(p * np.maximum(k, 1.0), q), count)
+        p, q, gamma = self.arrays()
+        constant = tabulated(lambda k: beta_normaliser(p * np.maximum(k, 1.0), q), count, p, q)
         density = log_beta_prime_density(count * mean, gamma, p * count, q, constant)
         return as_float(np.where(bought, density - np.log(mean), 0.0))
 
     def score(self, x: ArrayLike, m: ArrayLike) -> Array:
         """Gradient of log_likelihood in (p, q, gamma), shape (3, n)."""
+        return self.derivatives(x, m).gradient
+
+    def derivatives(self, x: ArrayLike, m: ArrayLike) -> Derivatives:
+        """Log-likelihood, gradient (3, n) and Hessian (3, 3, n) in (p, q, gamma)."""
         x, m = as_arrays(x, m)
         bought = x > 0
         count, total = np.where(bought, x, 1.0), np.where(bought, x * m, 1.0)
-        p, q, gamma = map(np.asarray, self.values())
+        p, q, gamma = self.arrays()
 
         def gaps(k: Array) -> Array:
             shape = p * np.maximum(k, 1.0)
-            return np.stack([digamma_gap(shape, q), digamma_gap(q, shape)])
+            rows = digamma_gap(shape, q), digamma_gap(q, shape)
+            bends = trigamma_gap(shape, q), trigamma_gap(q, shape), trigamma(shape + q)
+            return np.stack(np.broadcast_arrays(*rows, *bends))
 
-        of_p, of_q = tabulated(gaps, count)
+        of_p, of_q, of_p2, of_q2, both = tabulated(gaps, count, p, q)
+        seen, u = gamma + total, total / gamma
         gradient = np.stack(
-            [
+            np.broadcast_arrays(
                 count * (of_p - np.log1p(gamma / total)),
-                of_q - np.log1p(total / gamma),
-                (q * total / gamma - p * count) / (gamma + total),
-            ]
+                of_q - np.log1p(u),
+                (q * u - p * count) / seen,
+            )
         )
-        return np.where(bought, gradient, 0.0)
+        entries = {
+            (0, 0): count**2 * of_p2,
+            (0, 1): count * both,
+            (0, 2): -count / seen,
+            (1, 1): of_q2,
+            (1, 2): u / seen,
+            (2, 2): (p * count - q * u * (2 + u)) / seen**2,
+        }
+        value = np.asarray(self.log_likelihood(x, m))
+        hessian = symmetric(entries, 3, value)
+        return Derivatives(value, np.where(bought, gradient, 0.0), np.where(bought, hessian, 0.0))
 
     def update(self, x: float, m: float) -> Self:
         """Law of the next purchases of a customer with this history, seen as a new customer."""

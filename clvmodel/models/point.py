@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields
-from typing import Any, ClassVar, Self
+from dataclasses import fields
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,20 @@ Array = NDArray[np.float64]
 Seed = int | np.random.Generator | None
 
 
+class Derivatives(NamedTuple):
+    """A log-likelihood (n), its gradient (k, n) and Hessian (k, k, n) in the k parameters."""
+
+    value: Array
+    gradient: Array
+    hessian: Array
+
+
 class Point:
-    """Mixin of the frozen dataclasses that are models: names, values, checks, a dictionary."""
+    """Mixin of the frozen dataclasses that are models: names, values, checks, a dictionary.
+
+    Parameters are numbers; within the package also arrays that broadcast with the data: one point
+    per customer (covariates, updates) or per draw (a posterior). Such a point has no equality.
+    """
 
     __slots__ = ()
 
@@ -31,8 +43,13 @@ class Point:
     def __post_init__(self) -> None:
         """Refuse a parameter that is not a finite positive number."""
         for name, value in zip(self.names(), self.values(), strict=True):
-            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-            if not (number and np.isfinite(value) and value > 0):
+            if isinstance(value, np.ndarray) and value.ndim:
+                if not bool(np.all(np.isfinite(value) & (value > 0))):
+                    bad = value[~(np.isfinite(value) & (value > 0))][0]
+                    raise ParameterError.not_positive(type(self).__name__, name, bad)
+                continue
+            number = isinstance(value, int | float | np.number | np.ndarray)
+            if not number or isinstance(value, bool) or not (np.isfinite(value) and value > 0):
                 raise ParameterError.not_positive(type(self).__name__, name, value)
             object.__setattr__(self, name, float(value))
 
@@ -48,11 +65,15 @@ class Point:
 
     def values(self) -> tuple[float, ...]:
         """Values of the parameters, in order."""
-        return astuple(self)  # type: ignore[call-overload, no-any-return]
+        return tuple(getattr(self, name) for name in self.names())
+
+    def arrays(self) -> tuple[Array, ...]:
+        """Values of the parameters as float arrays, in order."""
+        return tuple(np.asarray(value, float) for value in self.values())
 
     @classmethod
     def from_log(cls, log_parameters: ArrayLike) -> Self:
-        """Make the model whose parameters have these logarithms."""
+        """Make the model whose parameters have these logarithms, one row per parameter."""
         return cls(*np.exp(np.asarray(log_parameters, float)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,3 +93,12 @@ def as_float(value: Any) -> Array:
     """Return float64: an array, or a scalar where every argument was one."""
     result: Array = np.asarray(value, float)[()]
     return result
+
+
+def symmetric(entries: dict[tuple[int, int], Array | float], size: int, like: Array) -> Array:
+    """Hessians (size, size, *like.shape) from their entries (i, j), i <= j; the others are 0."""
+    hessian = np.zeros((size, size, *like.shape))
+    for (i, j), entry in entries.items():
+        hessian[i, j] = entry
+        hessian[j, i] = entry
+    return hessian

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, gammaln, zeta
 
 Array = NDArray[np.float64]
 
@@ -87,14 +87,33 @@ def digamma_gap(z: Array, n: Array) -> Array:
     return np.asarray(np.where(z < 12, digamma(z + n) - digamma(z), gap))
 
 
-def tabulated(function: Callable[[Array], Array], n: Array) -> Array:
+def trigamma(z: Array) -> Array:
+    """Second derivative of log Gamma(z), for z > 0."""
+    return np.asarray(zeta(2.0, z))
+
+
+def trigamma_gap(z: Array, n: Array) -> Array:
+    """trigamma(z + n) - trigamma(z) <= 0, for z > 0 and n >= 0, also where z is huge."""
+    z, n = np.asarray(z, float), np.asarray(n, float)
+    large = np.where(z < 12, 12.0, z)
+    more = large + n
+    gap = -n / (large * more) - 0.5 * n * (large + more) / (large * more) ** 2
+    for k, coefficient in enumerate(_STIRLING, start=1):
+        power = 2 * k
+        gap += coefficient * power * (power - 1) * (more ** -(power + 1) - large ** -(power + 1))
+    return np.asarray(np.where(z < 12, trigamma(z + n) - trigamma(z), gap))
+
+
+def tabulated(function: Callable[[Array], Array], n: Array, *parameters: Array) -> Array:
     """function(n) for whole numbers n >= 0, from a table where n repeats itself a lot.
 
-    The function may return several rows; its last axis is that of n.
+    The function may return several rows; its last axis is that of n. `parameters` are arrays that
+    it uses beside n: a table is possible if they do not vary along that axis.
     """
     top = float(np.max(n, initial=0.0))
     whole = bool(((n >= 0) & (n == np.floor(n))).all())
-    if n.ndim != 1 or top >= n.size or not whole:
+    same = all(p.ndim == 0 or p.shape[-1] == 1 for p in parameters)
+    if n.ndim != 1 or top >= n.size or not whole or not same:
         return function(n)
     return np.asarray(function(np.arange(top + 1))[..., n.astype(np.intp)])
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clvmodel.numerics.distinct import distinct
+
 Array = NDArray[np.float64]
-_SUBDIVISIONS = (1.0, 7.0)  # whole numbers, or sevenths: days counted in weeks
 
 
 class Cells(NamedTuple):
@@ -29,27 +30,6 @@ def collapse(columns: Sequence[Array], weight: Array | None = None) -> Cells:
     >>> cells.columns, cells.weight.tolist()
     ((array([0., 1.]), array([9., 5.])), [1.0, 2.0])
     """
-    key = np.zeros(len(columns[0]), dtype=np.int64)
-    room = 1
-    for column in columns:
-        code, size = _codes(column)
-        if room > np.iinfo(np.int64).max // max(size, 1):
-            _, key = np.unique(key, return_inverse=True)
-            room = int(np.max(key, initial=0)) + 1
-        key = key * size + code
-        room *= size
-    _, first, where = np.unique(key, return_index=True, return_inverse=True)
+    first, where = distinct(columns)
     summed = np.bincount(where, weights=weight, minlength=len(first)).astype(float)
     return Cells(tuple(np.asarray(c, float)[first] for c in columns), summed, where)
-
-
-def _codes(column: Array) -> tuple[NDArray[np.int64], int]:
-    """Integers that differ where the column does, and one more than the largest of them."""
-    for parts in _SUBDIVISIONS:
-        scaled = column * parts
-        whole = np.rint(scaled)
-        if whole.size and np.abs(scaled).max() < 1e9 and np.allclose(scaled, whole, 0, 1e-7):
-            code = (whole - whole.min()).astype(np.int64)
-            return code, int(code.max()) + 1
-    values, code = np.unique(column, return_inverse=True)
-    return code.astype(np.int64), len(values)
