@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Generic, TypeVar
 
@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from clvmodel.errors import DataError, ParameterError
+from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.models import MODELS
+from clvmodel.tables.cells import Cells
+from clvmodel.tables.design import Design
 from clvmodel.tables.frames import pandas_table
 from clvmodel.units import UNIT_NAMES, days_in
 
 M = TypeVar("M")
-FORMAT = "clvmodel.fit/1"
+FORMAT = "clvmodel.fit/2"
+METHODS = ("delta", "profile")
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,6 +34,11 @@ class Fit(Generic[M]):
     `gradient` is the largest entry of the gradient per customer in log-parameters, `converged`
     whether it is below 1e-9 (1e-4 for another package's engine); `message` says in words how the
     search ended.
+
+    With covariates the model is a CovariateModel, and the coefficients follow the parameters
+    wherever these are listed; they enter the covariance as they are, not as logarithms. `cells` are
+    the data, collapsed; they are kept in memory only and are not part of the fit as a value: a fit
+    read from JSON or a pickle has none.
     """
 
     model: M
@@ -42,16 +51,22 @@ class Fit(Generic[M]):
     gradient: float
     message: str
     engine: str = "native"
+    penalty: float = 0.0
+    cells: Cells | None = field(default=None, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the data out of a pickle."""
+        return {**self.__dict__, "cells": None}
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """Covariance matrix of the log-parameters, symmetric and positive definite."""
+        """Covariance matrix of log-parameters (and coefficients), symmetric, positive definite."""
         return np.array(self.covariance_log)
 
     @property
     def parameters(self) -> dict[str, float]:
-        """Estimates by name."""
-        return {k: v for k, v in self.model.to_dict().items() if k != "model"}  # type: ignore[attr-defined]
+        """Estimates by name; coefficients are named "parameter: regressor"."""
+        return dict(zip(self.model.names(), self.model.values(), strict=True))  # type: ignore[attr-defined]
 
     @property
     def aic(self) -> float:
@@ -63,16 +78,30 @@ class Fit(Generic[M]):
         """Bayesian information criterion, k log(customers) - 2 log L: smaller is better."""
         return len(self.parameters) * float(np.log(self.customers)) - 2 * self.log_likelihood
 
-    def interval(self, level: float = 0.95) -> dict[str, tuple[float, float]]:
-        """Confidence interval of each parameter at `level` in (0, 1), formed on the log scale."""
+    def interval(
+        self, level: float = 0.95, method: str = "delta"
+    ) -> dict[str, tuple[float, float]]:
+        """Confidence interval of each parameter at `level` in (0, 1).
+
+        "delta" forms it on the log scale from the covariance (coefficients: as they are);
+        "profile" by the likelihood ratio, maximized over the other parameters: slower, better where
+        the likelihood is lopsided, and open (0 or inf) where the data do not bound a parameter.
+        "profile" needs the data, which a fit read from a file has not: raises DataError.
+        """
         if not 0 < level < 1:
             raise ParameterError.out_of_range("level", level, "between 0 and 1")
+        if method not in METHODS:
+            raise ParameterError.not_one_of("method", method, METHODS)
+        if method == "profile":
+            from clvmodel.fitting.profile import profile_intervals
+
+            return profile_intervals(self, level)
         spread = float(ndtri(0.5 + level / 2)) * np.sqrt(np.diag(self.covariance))
         return {
-            name: (value * float(np.exp(-s)), value * float(np.exp(s)))
-            for (name, value), s in zip(
-                self.parameters.items(), np.minimum(spread, 300), strict=True
-            )
+            name: (value - s, value + s)
+            if ":" in name
+            else (value * float(np.exp(-min(s, 300))), value * float(np.exp(min(s, 300))))
+            for (name, value), s in zip(self.parameters.items(), map(float, spread), strict=True)
         }
 
     def table(self, level: float = 0.95) -> Any:
@@ -87,7 +116,7 @@ class Fit(Generic[M]):
             {
                 "parameter": name,
                 "estimate": value,
-                "std_error": value * float(error),
+                "std_error": float(error) * (1.0 if ":" in name else value),
                 "low": intervals[name][0],
                 "high": intervals[name][1],
             }
@@ -108,6 +137,7 @@ class Fit(Generic[M]):
             "gradient": self.gradient,
             "message": self.message,
             "engine": self.engine,
+            "penalty": self.penalty,
         }
 
     def to_json(self) -> str:
@@ -120,8 +150,7 @@ class Fit(Generic[M]):
         if data.get("format") != FORMAT:
             raise DataError(f"This is no fit of this version: format == {data.get('format')!r}.")
         try:
-            parameters = dict(data["model"])
-            model = MODELS[parameters.pop("model")](**parameters)
+            model = _model_from(dict(data["model"]))
             rest = {k: v for k, v in data.items() if k not in ("format", "model", "covariance_log")}
             days_in(rest["unit"])
             covariance = tuple(tuple(float(v) for v in row) for row in data["covariance_log"])
@@ -140,16 +169,16 @@ class Fit(Generic[M]):
 
     def __repr__(self) -> str:
         """Return the estimates as a small table, and how the fit went."""
-        name = type(self.model).__name__
-        timed = "T" in self.model.columns  # type: ignore[attr-defined]
-        time = f", time in {UNIT_NAMES[self.unit]}" if timed else ""
+        family = getattr(self.model, "family", type(self.model))
+        time = f", time in {UNIT_NAMES[self.unit]}" if "T" in family.columns else ""
+        wide = max(8, *(len(name) + 1 for name in self.parameters))
         lines = [
-            f"{name}, {self.customers:,.0f} customers{time}",
+            f"{family.__name__}, {self.customers:,.0f} customers{time}",
             f"log-likelihood {self.log_likelihood:.3f}   AIC {self.aic:.1f}   BIC {self.bic:.1f}",
-            f"{'':8}{'estimate':>12}{'std. error':>12}{'2.5%':>12}{'97.5%':>12}",
+            f"{'':{wide}}{'estimate':>12}{'std. error':>12}{'2.5%':>12}{'97.5%':>12}",
         ]
         lines += [
-            f"{row['parameter']:8}{row['estimate']:12.5g}{row['std_error']:12.4g}"
+            f"{row['parameter']:{wide}}{row['estimate']:12.5g}{row['std_error']:12.4g}"
             f"{row['low']:12.5g}{row['high']:12.5g}"
             for row in self.rows()
         ]
@@ -157,3 +186,15 @@ class Fit(Generic[M]):
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+def _model_from(data: dict[str, Any]) -> Any:
+    """Make the model that its `to_dict` described, with covariates or without."""
+    covariates, coefficients = data.pop("covariates", None), data.pop("coefficients", ())
+    base = MODELS[data.pop("model")](**data)
+    if covariates is None:
+        return base
+    entries = tuple((str(p), str(label), float(value)) for p, label, value in coefficients)
+    model = CovariateModel(base, Design.from_dict(covariates), entries)
+    model.effects  # noqa: B018 -- raises where the entries do not fit the design
+    return model

@@ -62,6 +62,7 @@ class BGNBD(PurchaseModel):
     title: ClassVar[str] = "BG/NBD"
     first_coins: ClassVar[int] = 0
     """Coins tossed at the first purchase: none here, one in MBG/NBD."""
+    effects: ClassVar[dict[str, float]] = {"alpha": -1.0, "a": 1.0, "b": 1.0}
     limits: ClassVar[dict[str, str]] = {
         "r low": "almost nobody buys again",
         "r high": "all customers buy at the same rate, r / alpha",

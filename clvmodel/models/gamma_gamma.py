@@ -48,6 +48,7 @@ class GammaGamma(Point):
     title: ClassVar[str] = "Gamma-Gamma"
     columns: ClassVar[tuple[str, ...]] = ("frequency", "monetary_value")
     scaled: ClassVar[tuple[str, ...]] = ("monetary_value",)
+    effects: ClassVar[dict[str, float]] = {"gamma": 1.0}
     limits: ClassVar[dict[str, str]] = {
         "p low": "one customer's purchases differ without bound",
         "p high": "each customer always spends the same",

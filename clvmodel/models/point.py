@@ -39,6 +39,8 @@ class Point:
     """Those of them that are measured in the unit which `rescaled` changes (time, or money)."""
     limits: ClassVar[dict[str, str]]
     """What it means when an estimate runs away: "a low" or "r high" -> words."""
+    effects: ClassVar[dict[str, float]] = {}
+    """Parameters on which covariates may act, and the sign with which they do."""
 
     def __post_init__(self) -> None:
         """Refuse a parameter that is not a finite positive number."""
