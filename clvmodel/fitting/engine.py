@@ -92,22 +92,22 @@ def _starts(likelihood: Likelihood, first: Array) -> list[Array]:
 
 
 def climb(
-    likelihood: Likelihood, position: Array, held: Sequence[int] = ()
+    likelihood: Likelihood, position: Array, held: Sequence[int] = (), wall: float = WALL
 ) -> tuple[Array, Local]:
     """Newton steps with a trust radius, until the gradient vanishes or no step gains.
 
-    Coordinates in `held` stay where they are.
+    Coordinates in `held` stay where they are; all stay within `wall` of 0.
     """
-    position = np.clip(position, -WALL, WALL)
+    position = np.clip(position, -wall, wall)
     here = likelihood.local(position)
     radius = 1.0
     for _ in range(_STEPS):
-        free = _free(position, here.gradient)
+        free = _free(position, here.gradient, wall)
         free[list(held)] = False
         if _largest(here.gradient, free) < CONVERGED * 1e-2:
             break
-        step = _bounded_step(position, here, free, radius)
-        trial = np.clip(position + step, -WALL, WALL)
+        step = _bounded_step(position, here, free, radius, wall)
+        trial = np.clip(position + step, -wall, wall)
         moved = float(np.abs(trial - position).max())
         expected = float(here.gradient @ (trial - position))
         there = likelihood.local(trial)
@@ -125,7 +125,7 @@ def climb(
     return position, here
 
 
-def _bounded_step(position: Array, local: Local, free: Mask, radius: float) -> Array:
+def _bounded_step(position: Array, local: Local, free: Mask, radius: float, wall: float) -> Array:
     """Newton's step in the free directions, shortened to end at the wall it would cross first.
 
     Shortened as a whole, so that parameters which run away together stay together.
@@ -134,13 +134,13 @@ def _bounded_step(position: Array, local: Local, free: Mask, radius: float) -> A
     while free.any():
         step = np.zeros_like(position)
         step[free] = _newton_step(local.gradient[free], local.hessian[np.ix_(free, free)], radius)
-        outward = (np.abs(position) >= WALL) & (step * position > 0)
+        outward = (np.abs(position) >= wall) & (step * position > 0)
         if not outward.any():
             break
         free &= ~outward
     else:
         return np.zeros_like(position)
-    room = np.where(step > 0, WALL - position, WALL + position)
+    room = np.where(step > 0, wall - position, wall + position)
     moving = step != 0
     shorter = float((room[moving] / np.abs(step[moving])).min(initial=1.0))
     return step * min(shorter, 1.0)
@@ -155,9 +155,9 @@ def _newton_step(gradient: Array, hessian: Array, radius: float) -> Array:
     return np.asarray(step if longest <= radius else step * (radius / longest))
 
 
-def _free(position: Array, gradient: Array) -> Mask:
+def _free(position: Array, gradient: Array, wall: float = WALL) -> Mask:
     """Coordinates that are not pressed against a wall of the box."""
-    return np.asarray(~((np.abs(position) >= WALL) & (position * gradient > 0)))
+    return np.asarray(~((np.abs(position) >= wall) & (position * gradient > 0)))
 
 
 def _is_top(position: Array, local: Local) -> bool:

@@ -77,7 +77,7 @@ def fit(
         if design is not None or penalty:
             raise ParameterError("engine='lifetimes' takes neither covariates nor this penalty.")
         return _foreign(model, cells, given.unit, left_out, likelihood)
-    return _native(likelihood, cells, given.unit, left_out, design, chosen)
+    return _native(likelihood, cells, given.unit, left_out, design)
 
 
 def _design(
@@ -118,7 +118,6 @@ def _native(
     unit: str,
     left_out: float,
     design: Design | None,
-    chosen: Mapping[str, Sequence[str]],
 ) -> Fit[Any]:
     end = search(likelihood)
     natural = likelihood.natural(end.position)
@@ -168,9 +167,7 @@ def _in_words(likelihood: Likelihood, end: Optimum, model: Any) -> str:
             f"should be below {CONVERGED:g}."
         ]
     if end.empty:
-        words.append(
-            "The data say nothing about the parameters: these are where the search began."
-        )
+        words.append("The data say nothing about the parameters: these are where the search began.")
     elif end.flat:
         limits = sorted({likelihood.family.limits[direction] for direction in end.flat})
         which = ", ".join(direction.split()[0] for direction in end.flat)

@@ -169,7 +169,7 @@ class Fit(Generic[M]):
 
     def __repr__(self) -> str:
         """Return the estimates as a small table, and how the fit went."""
-        family = getattr(self.model, "family", type(self.model))
+        family: Any = getattr(self.model, "family", type(self.model))
         time = f", time in {UNIT_NAMES[self.unit]}" if "T" in family.columns else ""
         wide = max(8, *(len(name) + 1 for name in self.parameters))
         lines = [

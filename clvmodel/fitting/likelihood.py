@@ -8,7 +8,7 @@ mean, so that positions are of order one whatever the data's units; `natural` un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -46,6 +46,7 @@ class Likelihood:
     `columns` are the model's, in natural units; `regressors` (cells, m) the covariates'. `penalty`
     times the squared length of a position is subtracted per customer: with it, parameters are drawn
     towards one (shapes) or the typical time (scales), and standardized coefficients towards zero.
+    Without `centred`, each coordinate is one parameter or coefficient, up to scale and shift.
     """
 
     family: Any
@@ -54,6 +55,7 @@ class Likelihood:
     regressors: Array | None = None
     effects: tuple[Effect, ...] = ()
     penalty: float = 0.0
+    centred: bool = True
 
     @cached_property
     def total(self) -> float:
@@ -85,6 +87,7 @@ class Likelihood:
         mean = self.weight @ self.regressors / self.total
         spread = np.sqrt(self.weight @ (self.regressors - mean) ** 2 / self.total)
         spread = np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-300), spread, 1.0)
+        mean = mean if self.centred else np.zeros_like(mean)
         return mean, spread, (self.regressors - mean) / spread
 
     @property
@@ -94,19 +97,20 @@ class Likelihood:
 
     def natural(self, positions: Array) -> Array:
         """Positions (d, size) as logs of parameters and coefficients in the data's own units."""
-        return positions @ self._map[0].T + self._map[1]
+        return positions @ self.map[0].T + self.map[1]
 
     def position(self, natural: Array) -> Array:
         """Return the inverse of `natural`."""
-        return np.asarray(np.linalg.solve(self._map[0], (natural - self._map[1]).T).T)
+        return np.asarray(np.linalg.solve(self.map[0], (natural - self.map[1]).T).T)
 
     def natural_covariance(self, covariance: Array) -> Array:
         """Covariance of `natural` positions."""
-        moved = self._map[0] @ covariance @ self._map[0].T
+        moved = self.map[0] @ covariance @ self.map[0].T
         return np.asarray(0.5 * (moved + moved.T))
 
     @cached_property
-    def _map(self) -> tuple[Array, Array]:
+    def map(self) -> tuple[Array, Array]:
+        """Matrix and shift that lead from positions to natural ones."""
         k = len(self.family.names())
         ones = self.family.from_log(np.zeros(k))
         shift = np.zeros(self.size)
@@ -222,7 +226,7 @@ class Likelihood:
         return Likelihood(
             self.family,
             tuple(column[chosen] for column in self.columns),
-            counts * (self.total / cells),
+            np.asarray(counts * (self.total / cells), float),
             None if self.regressors is None else self.regressors[chosen],
             self.effects,
             self.penalty,
@@ -244,7 +248,7 @@ def _in_logs(point: Any, gradient: Array, hessian: Array) -> tuple[Array, Array]
     return slopes, bends
 
 
-def effects_of(family: Any, chosen: dict[str, Sequence[int]]) -> tuple[Effect, ...]:
+def effects_of(family: Any, chosen: Mapping[str, Sequence[int]]) -> tuple[Effect, ...]:
     """Effects of the regressors chosen for each parameter, in the model's order."""
     names = family.names()
     return tuple(

@@ -44,7 +44,8 @@ class Point:
 
     def __post_init__(self) -> None:
         """Refuse a parameter that is not a finite positive number."""
-        for name, value in zip(self.names(), self.values(), strict=True):
+        values: tuple[Any, ...] = self.values()
+        for name, value in zip(self.names(), values, strict=True):
             if isinstance(value, np.ndarray) and value.ndim:
                 if not bool(np.all(np.isfinite(value) & (value > 0))):
                     bad = value[~(np.isfinite(value) & (value > 0))][0]

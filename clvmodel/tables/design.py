@@ -119,6 +119,11 @@ def _columns(names: Sequence[str], data: Any) -> dict[str, pa.Array]:
     if not isinstance(source, Mapping):
         table = read_frame(source, what="covariates")[0]
         source = {name: table[name] for name in table.column_names}
+    if not source and names:
+        raise ColumnError(
+            f"covariates {', '.join(map(repr, names))}: this summary has no columns of customers; "
+            "add them with summary.join(customers)."
+        )
     for name in names:
         if name not in source:
             raise ColumnError.missing("covariates", name, source)

@@ -35,7 +35,9 @@ def read_frame(
     else:
         eager = frame.select(*names)
     try:
-        return _in_local_time(eager.to_arrow()), eager.implementation.name.lower()
+        return _in_local_time(
+            eager.to_arrow().select(list(names))
+        ), eager.implementation.name.lower()
     except pa.ArrowException as error:
         raise DataError(
             f"A column of {what} holds values of several types, or of one that cannot be read: "

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError
@@ -21,6 +23,11 @@ from clvmodel.units import UNIT_NAMES, days_in, parse_date
 
 Array = NDArray[np.float64]
 
+OWN_COLUMNS = frozenset(
+    {"customer_id", "frequency", "recency", "T", "monetary_value", "first_value"}
+    | {"first_purchase", "last_purchase"}
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Summary:
@@ -30,7 +37,8 @@ class Summary:
     last purchase), `T` (time from first purchase to `end`), `first_value`, and `monetary_value`
     (mean value of the repeat purchases, 0 if none); the last two are None without a value column.
     `frame` is the same as a table, of the kind that the orders came in. `purchases` is None for
-    a summary made by `from_frame`.
+    a summary made by `from_frame`. `attributes` are further columns that `join` or `from_frame`
+    brought, such as covariates; one value per customer.
     """
 
     ids: pa.Array
@@ -44,6 +52,7 @@ class Summary:
     kind: str
     reconciliation: Reconciliation | None = None
     purchases: Purchases | None = None
+    attributes: Mapping[str, pa.Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the unit and lock the arrays."""
@@ -86,8 +95,9 @@ class Summary:
     def from_frame(cls, frame: Any, *, unit: str, end: Any = None) -> Summary:
         """Take a summary made elsewhere: columns frequency, recency, T, in `unit`.
 
-        monetary_value (mean of the repeat purchases), first_value and customer_id are optional.
-        Raises ColumnError for a missing column, DataError for impossible values.
+        monetary_value (mean of the repeat purchases), first_value and customer_id are optional;
+        other columns are kept as attributes. Raises ColumnError for a missing column, DataError for
+        impossible values.
         """
         table, kind = read_frame(frame)
         for name in ("frequency", "recency", "T"):
@@ -103,7 +113,7 @@ class Summary:
                 raise DataError(f"{name} holds values that are no numbers: {error}.") from error
 
         ids = (
-            table["customer_id"].combine_chunks()
+            _whole(table["customer_id"])
             if "customer_id" in table.column_names
             else pa.array(np.arange(table.num_rows))
         )
@@ -116,7 +126,7 @@ class Summary:
         if monetary_value is not None:  # one-purchase customers have no mean, often kept as NaN
             monetary_value[(frequency == 0) & np.isnan(monetary_value)] = 0.0
         return cls(
-            ids=ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids,
+            ids=ids,
             frequency=frequency,
             recency=recency,
             T=T,
@@ -125,7 +135,27 @@ class Summary:
             unit=unit,
             end=None if end is None else parse_date(end),
             kind=kind,
+            attributes={n: _whole(table[n]) for n in table.column_names if n not in OWN_COLUMNS},
         )
+
+    def join(self, customers: Any, *, customer: str = "customer_id") -> Summary:
+        """Return the summary with the columns of a table of customers as attributes.
+
+        `customers` has one row per customer, `customer` names the column of their ids; customers
+        who are not in the summary are ignored. Raises ColumnError, or DataError where a customer is
+        missing or stands there twice.
+        """
+        table, _ = read_frame(customers, what="customers")
+        if customer not in table.column_names:
+            raise ColumnError.missing("customer", customer, table.column_names)
+        row = _rows_of(self.ids, _whole(table[customer]), customer)
+        added = {
+            name: _whole(table[name]).take(row) for name in table.column_names if name != customer
+        }
+        taken = sorted(set(added) & OWN_COLUMNS)
+        if taken:
+            raise ColumnError(f"{', '.join(taken)} of customers: a summary has columns so named.")
+        return replace(self, attributes={**self.attributes, **added})
 
     def __len__(self) -> int:
         """Return the number of customers."""
@@ -156,14 +186,7 @@ class Summary:
         factor = days_in(self.unit) / days_in(unit)
         if factor == 1.0:
             return self
-        return Summary(
-            **{
-                **{k: getattr(self, k) for k in self.__dataclass_fields__},
-                "recency": self.recency * factor,
-                "T": self.T * factor,
-                "unit": unit,
-            }
-        )
+        return replace(self, recency=self.recency * factor, T=self.T * factor, unit=unit)
 
     @cached_property
     def frame(self) -> Any:
@@ -184,6 +207,7 @@ class Summary:
             bought = first + np.rint(self.recency * scale).astype(np.int64)
             columns["first_purchase"] = _dates(first)
             columns["last_purchase"] = _dates(bought)
+        columns.update(self.attributes)
         return native_frame(columns, self.kind)
 
     def __repr__(self) -> str:
@@ -230,6 +254,37 @@ def summarize(
     last = None if end is None else parse_date(end)
     purchases = read_purchases(orders, customer, date, value, last, date_format)
     return Summary.from_purchases(purchases, last or purchases.last_order, unit)
+
+
+def _whole(column: Any) -> pa.Array:
+    """One array of a column that may come in chunks."""
+    joined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _rows_of(ids: pa.Array, table_ids: pa.Array, name: str) -> pa.Array:
+    """Row of each customer in a table of customers."""
+    try:
+        table_ids = pc.cast(table_ids, ids.type)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{name} holds {table_ids.type}, the summary's ids are {ids.type}."
+        ) from error
+    if pc.count_distinct(table_ids, mode="all").as_py() < len(table_ids):
+        counts = pc.value_counts(table_ids)
+        twice = counts.filter(pc.greater(counts.field(1), 1)).field(0)
+        raise DataError(
+            f"{len(twice):,} customers stand in the table more than once, the first is "
+            f"{twice[0].as_py()!r}: keep one row for each."
+        )
+    row = pc.index_in(ids, table_ids)
+    if row.null_count:
+        first = ids.filter(pc.is_null(row))[0].as_py()
+        raise DataError(
+            f"{row.null_count:,} of {len(ids):,} customers are not in the table, the first is "
+            f"{first!r}: add them, with a category of their own where nothing is known."
+        )
+    return row
 
 
 def _dates(days: NDArray[np.int64]) -> pa.Array:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clvmodel.errors import DataError, FileError, ParameterError, UnitError
+from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.fitting.estimate import ENGINES, fit
 from clvmodel.fitting.fit import Fit
 from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
+from clvmodel.tables.cells import collapse
 from clvmodel.tables.files import write_text
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import DAYS_PER_YEAR, UNIT_NAMES, days_in
@@ -33,11 +36,15 @@ class ValueModel:
 
     `purchases` and `spend` are model classes; `spend=None`, or a summary without amounts, gives
     predictions of purchases only. `engine="lifetimes"` estimates with the lifetimes package.
+    `covariates` and `spend_covariates` name attributes of the summary's customers (see
+    `Summary.join`) on which purchases and spend depend, as in `fit`.
     """
 
     purchases: type[Any] = BGNBD
     spend: type[Any] | None = GammaGamma
     engine: str = "native"
+    covariates: Sequence[str] | Mapping[str, Sequence[str]] = ()
+    spend_covariates: Sequence[str] | Mapping[str, Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         """Refuse what is no model class of the right kind."""
@@ -54,8 +61,10 @@ class ValueModel:
     def name(self) -> str:
         """Return the models' names, and the engine if it is not this package's own."""
         spend = "" if self.spend is None else f" + {self.spend.title}"
+        known = dict.fromkeys([*_columns(self.covariates), *_columns(self.spend_covariates)])
+        given = f" with {', '.join(known)}" if known else ""
         engine = "" if self.engine == "native" else f" ({self.engine})"
-        return f"{self.purchases.title}{spend}{engine}"
+        return f"{self.purchases.title}{spend}{given}{engine}"
 
     def fit(self, summary: Summary) -> FittedValueModel:
         """Fit both models to the customers of a summary.
@@ -63,12 +72,12 @@ class ValueModel:
         Where there are no amounts, or nobody has a repeat purchase with a value, spend is left out.
         """
         check_summary(summary)
-        purchases = fit(self.purchases, summary, engine=self.engine)
+        purchases = fit(self.purchases, summary, covariates=self.covariates, engine=self.engine)
         spend = None
         amounts = summary.monetary_value
         known = amounts is not None and bool(((summary.frequency > 0) & (amounts != 0)).any())
         if self.spend is not None and known:
-            spend = fit(self.spend, summary, engine=self.engine)
+            spend = fit(self.spend, summary, covariates=self.spend_covariates, engine=self.engine)
         return FittedValueModel(purchases, spend)
 
 
@@ -127,16 +136,15 @@ class FittedValueModel:
         unit = self.purchases.unit
         local = summary.in_unit(unit)
         t, rate = days / days_in(unit), daily_rate(discount_rate) * days_in(unit)
-        cells = local.cells
-        model = self.purchases.model
-        alive = model.p_alive(*cells.columns)[cells.where]
-        buys = model.p_purchase(t, *cells.columns)[cells.where]
-        expected = model.expected_purchases(t, *cells.columns)[cells.where]
+        model, history, where = _per_cell(self.purchases.model, local)
+        alive = model.p_alive(*history)[where]
+        buys = model.p_purchase(t, *history)[where]
+        expected = model.expected_purchases(t, *history)[where]
         spend = value = clv = None
         if self.spend is not None:
             spend = self._expected_spend(summary)
-            present = discounted(lambda u: model.expected_purchases(u, *cells.columns), t, rate)
-            value, clv = margin * expected * spend, margin * present[cells.where] * spend
+            present = discounted(lambda u: model.expected_purchases(u, *history), t, rate)
+            value, clv = margin * expected * spend, margin * present[where] * spend
         return prediction_table(
             summary,
             {
@@ -157,9 +165,10 @@ class FittedValueModel:
                 "This model predicts value, and the summary has no amounts: name their column, "
                 "summarize(..., value=...)."
             )
-        return np.asarray(
-            self.spend.model.expected_spend(summary.frequency, summary.monetary_value)
-        )
+        model = self.spend.model
+        if isinstance(model, CovariateModel):
+            model = model.at(summary)
+        return np.asarray(model.expected_spend(summary.frequency, summary.monetary_value))
 
     def expected_cumulative(self, summary: Summary, days: Array) -> Array:
         """Repeat purchases that the model expects from all customers together by each day.
@@ -167,12 +176,17 @@ class FittedValueModel:
         `days` counts from the summary's start. Each customer counts as new at the first purchase;
         nothing that came later is used: the tracking curve of the literature.
         """
-        unit = days_in(self.purchases.unit)
+        unit, model = days_in(self.purchases.unit), self.purchases.model
         age = np.rint(summary.T * days_in(summary.unit))
+        if isinstance(model, CovariateModel):
+            cells = collapse([age, *model.design.codes(summary)])
+            since = np.maximum(days[:, None] - (np.max(age) - cells.columns[0]), 0.0) / unit
+            each = model.at_codes(cells.columns[1:]).expected_purchases(since)
+            return np.asarray(each @ cells.weight)
         joined, number = np.unique(age.max() - age, return_counts=True)
         since = np.maximum(days[:, None] - joined, 0.0)
         distinct, where = np.unique(since, return_inverse=True)
-        curve = self.purchases.model.expected_purchases(distinct / unit)
+        curve = model.expected_purchases(distinct / unit)
         return np.asarray(curve[where.reshape(since.shape)] @ number)
 
     def to_dict(self) -> dict[str, Any]:
@@ -190,6 +204,34 @@ class FittedValueModel:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+def _per_cell(model: Any, summary: Summary) -> tuple[Any, tuple[Array, ...], NDArray[np.intp]]:
+    """The model of each distinct customer, their histories, and where each customer is among them.
+
+    Customers are alike if their history is and, where these matter, their covariates.
+    """
+    if not isinstance(model, CovariateModel):
+        cells = summary.cells
+        return model, cells.columns, cells.where
+    history = summary.frequency, summary.recency, summary.T
+    cells = collapse([*history, *model.design.codes(summary)])
+    return model.at_codes(cells.columns[3:]), cells.columns[:3], cells.where
+
+
+def _family(fit: Fit[Any]) -> Any:
+    """The class of the model, whatever its covariates."""
+    model = fit.model
+    return model.family if isinstance(model, CovariateModel) else type(model)
+
+
+def _columns(covariates: Sequence[str] | Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the columns that covariates are read from."""
+    if isinstance(covariates, str):
+        return [covariates]
+    if isinstance(covariates, Mapping):
+        return [name for given in covariates.values() for name in _columns(given)]
+    return list(covariates)
 
 
 def _no_class(argument: str, value: Any, models: Iterable[str]) -> ParameterError:
@@ -213,8 +255,8 @@ def load(path: Any) -> FittedValueModel:
         spend = None if data["spend"] is None else Fit.from_dict(data["spend"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    if type(purchases.model) not in PURCHASE_MODELS.values() or (
-        spend is not None and type(spend.model) not in SPEND_MODELS.values()
+    if _family(purchases) not in PURCHASE_MODELS.values() or (
+        spend is not None and _family(spend) not in SPEND_MODELS.values()
     ):
         raise DataError(f"{path} is damaged: the models are not where they belong.")
     return FittedValueModel(purchases, spend)
