@@ -21,6 +21,10 @@ _HOME = {
     "holdout_split": "clvmodel.tables.holdout",
     "Fit": "clvmodel.fitting.fit",
     "fit": "clvmodel.fitting.estimate",
+    "Posterior": "clvmodel.fitting.posterior",
+    "CovariateModel": "clvmodel.fitting.covariates",
+    "FitComparison": "clvmodel.fitting.compare",
+    "compare_fits": "clvmodel.fitting.compare",
     "ValueModel": "clvmodel.value.value_model",
     "FittedValueModel": "clvmodel.value.value_model",
     "load": "clvmodel.value.value_model",
@@ -55,8 +59,12 @@ if TYPE_CHECKING:
     from clvmodel.errors import UnitError as UnitError
     from clvmodel.evaluate.backtest import backtest as backtest
     from clvmodel.evaluate.comparison import Comparison as Comparison
+    from clvmodel.fitting.compare import FitComparison as FitComparison
+    from clvmodel.fitting.compare import compare_fits as compare_fits
+    from clvmodel.fitting.covariates import CovariateModel as CovariateModel
     from clvmodel.fitting.estimate import fit as fit
     from clvmodel.fitting.fit import Fit as Fit
+    from clvmodel.fitting.posterior import Posterior as Posterior
     from clvmodel.models.bg_nbd import BGNBD as BGNBD
     from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
     from clvmodel.models.mbg_nbd import MBGNBD as MBGNBD

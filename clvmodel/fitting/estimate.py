@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodel.errors import ParameterError
+from clvmodel.errors import DataError, ParameterError
 from clvmodel.fitting.covariates import CovariateModel, chosen_effects
 from clvmodel.fitting.engine import CONVERGED, Optimum, covariance_of, search
 from clvmodel.fitting.fit import Fit
 from clvmodel.fitting.inputs import Input, informative, read_input
-from clvmodel.fitting.likelihood import Likelihood, effects_of
+from clvmodel.fitting.likelihood import WALL, Likelihood, effects_of
+from clvmodel.fitting.posterior import Posterior, laplace_posterior, sample_posterior
 from clvmodel.models import MODELS
+from clvmodel.models.point import Seed
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.design import Design
 
@@ -206,6 +208,56 @@ def _foreign(
         "(this package's likelihood and covariance).",
         engine="lifetimes",
         cells=cells,
+    )
+
+
+def likelihood_of(fit: Any) -> Likelihood:
+    """Return the likelihood that a fit maximized; raises DataError if it has no data any more."""
+    if fit.cells is None:
+        raise DataError("This fit was read from a file and has no data; fit again for this.")
+    model = fit.model
+    if not isinstance(model, CovariateModel):
+        return pose(type(model), fit.cells, None, {}, fit.penalty)
+    chosen: dict[str, list[str]] = {}
+    owner = {label: c.name for c in model.design.covariates for label in c.labels}
+    for parameter, label, _ in model.coefficients:
+        chosen.setdefault(parameter, []).append(owner[label])
+    return pose(model.family, fit.cells, model.design, chosen, fit.penalty)
+
+
+def natural_position(fit: Any) -> Array:
+    """Logarithms of the parameters, then the coefficients."""
+    values = np.array(fit.model.values())
+    k = len(values) - len(getattr(fit.model, "coefficients", ()))
+    return np.concatenate([np.log(values[:k]), values[k:]])
+
+
+def draw(fit: Fit[Any], n: int, seed: Seed) -> Posterior:
+    """Draw from the posterior of a fit's parameters: see `Fit.sample`."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ParameterError.out_of_range("n", n, "a whole number >= 1")
+    names, mode = fit.model.names(), natural_position(fit)
+    k = len(names) - len(getattr(fit.model, "coefficients", ()))
+
+    def as_parameters(natural: Array) -> Array:
+        return np.hstack([np.exp(natural[:, :k]), natural[:, k:]])
+
+    if fit.cells is None:
+        origin = np.zeros_like(mode)
+        return laplace_posterior(
+            origin, fit.covariance, WALL, n, seed, names, lambda u: as_parameters(u + mode)
+        )
+    likelihood = likelihood_of(fit)
+    back = np.linalg.inv(likelihood.map[0])
+    return sample_posterior(
+        likelihood.values,
+        likelihood.position(mode),
+        back @ fit.covariance @ back.T,
+        WALL,
+        n,
+        seed,
+        names,
+        lambda u: as_parameters(likelihood.natural(u)),
     )
 
 

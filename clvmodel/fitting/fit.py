@@ -13,7 +13,9 @@ from scipy.special import ndtri
 
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.fitting.covariates import CovariateModel
+from clvmodel.fitting.posterior import Posterior
 from clvmodel.models import MODELS
+from clvmodel.models.point import Seed
 from clvmodel.tables.cells import Cells
 from clvmodel.tables.design import Design
 from clvmodel.tables.frames import pandas_table
@@ -103,6 +105,20 @@ class Fit(Generic[M]):
             else (value * float(np.exp(-min(s, 300))), value * float(np.exp(min(s, 300))))
             for (name, value), s in zip(self.parameters.items(), map(float, spread), strict=True)
         }
+
+    def sample(self, n: int, *, seed: Seed = None) -> Posterior:
+        """Draw n sets of parameters from their posterior under flat priors on the log scale.
+
+        (Coefficients of covariates: flat as they are; a penalty of the fit counts as a prior.) The
+        prior ends where the search did: at a factor of a million from ordinary values, which
+        matters only for parameters that the data do not bound. Draws come from the normal
+        approximation around the maximum, corrected by Pareto-smoothed importance sampling; where
+        its k-hat is above 0.7, from Markov chains. A fit read from a file has no data to correct
+        with: its draws are those of the normal approximation, and say so.
+        """
+        from clvmodel.fitting.estimate import draw
+
+        return draw(self, n, seed)
 
     def table(self, level: float = 0.95) -> Any:
         """Estimates with standard errors and intervals: a pandas table, one row per parameter."""

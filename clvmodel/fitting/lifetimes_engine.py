@@ -48,6 +48,8 @@ def fit_with_lifetimes(model: Any, cells: Cells) -> Any:
         fitters = {
             "BGNBD": (lifetimes.BetaGeoFitter, ("r", "alpha", "a", "b")),
             "MBGNBD": (lifetimes.ModifiedBetaGeoFitter, ("r", "alpha", "a", "b")),
+            "ParetoNBD": (lifetimes.ParetoNBDFitter, ("r", "alpha", "s", "beta")),
+            "BGBB": (lifetimes.BetaGeoBetaBinomFitter, ("alpha", "beta", "gamma", "delta")),
             "GammaGamma": (lifetimes.GammaGammaFitter, ("p", "q", "v")),
         }
         if model.__name__ not in fitters:

@@ -9,37 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from clvmodel.errors import DataError
-from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.fitting.engine import climb
-from clvmodel.fitting.estimate import pose
+from clvmodel.fitting.estimate import likelihood_of, natural_position
 from clvmodel.fitting.likelihood import WALL, Likelihood
 
 Array = NDArray[np.float64]
 
 _ENDED = 1e-7  # of a standard normal deviation
 _TURNS = 60
-
-
-def likelihood_of(fit: Any) -> Likelihood:
-    """Return the likelihood that a fit maximized; raises DataError if it has no data any more."""
-    if fit.cells is None:
-        raise DataError("This fit was read from a file and has no data; fit again for this.")
-    model = fit.model
-    if not isinstance(model, CovariateModel):
-        return pose(type(model), fit.cells, None, {}, fit.penalty)
-    chosen: dict[str, list[str]] = {}
-    owner = {label: c.name for c in model.design.covariates for label in c.labels}
-    for parameter, label, _ in model.coefficients:
-        chosen.setdefault(parameter, []).append(owner[label])
-    return pose(model.family, fit.cells, model.design, chosen, fit.penalty)
-
-
-def natural_position(fit: Any) -> Array:
-    """Logarithms of the parameters, then the coefficients."""
-    values = np.array(fit.model.values())
-    k = len(values) - len(getattr(fit.model, "coefficients", ()))
-    return np.concatenate([np.log(values[:k]), values[k:]])
 
 
 def profile_intervals(fit: Any, level: float) -> dict[str, tuple[float, float]]:

@@ -92,7 +92,7 @@ class BGNBD(PurchaseModel):
         counted = tabulated(
             lambda k: log_rising(r, k) + log_beta_ratio(a, b, k + self.first_coins), x, r, a, b
         )
-        alive = counted - x * np.log(alpha + T) - r * np.log1p(T / alpha)
+        alive = counted - x * np.log(alpha) - (r + x) * np.log1p(T / alpha)
         return np.asarray(alive - log_expit(odds))
 
     def derivatives(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Derivatives:

@@ -11,6 +11,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _SUBDIVISIONS = (1.0, 7.0)  # whole numbers, or sevenths: days counted in weeks
+_ROUNDING = 1e-12  # relative, so that tiny numbers are not taken for 0
 _SPARSE = 16  # a table of all possible keys is used where it has at most so many per row
 _FEW = 256  # rows below which looking for equal ones costs more than it saves
 
@@ -18,7 +19,7 @@ _FEW = 256  # rows below which looking for equal ones costs more than it saves
 def distinct(columns: Sequence[Array]) -> tuple[Index, Index]:
     """(one row of each kind, the kind of each row), for rows that agree in all columns.
 
-    Columns of whole numbers, or of sevenths of them, agree where they do to 1e-7.
+    Columns of whole numbers, or of sevenths of them, agree where they do but for rounding.
     """
     key = np.zeros(len(columns[0]), dtype=np.int64)
     room = 1
@@ -58,7 +59,7 @@ def whole_codes(column: Array) -> tuple[NDArray[np.int64], int] | None:
         if not scaled.size or not np.max(np.abs(scaled)) < 1e9:
             return None
         whole = np.rint(scaled)
-        if np.max(np.abs(scaled - whole)) < 1e-7:
+        if np.all(np.abs(scaled - whole) <= _ROUNDING * np.abs(whole)):
             code = whole.astype(np.int64)
             code -= np.min(code)
             return code, int(np.max(code)) + 1
