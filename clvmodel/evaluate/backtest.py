@@ -215,7 +215,7 @@ def _predict(fitted: Any, summary: Summary, horizon: str) -> tuple[Prediction, s
 def _result(name: str, candidate: Any, model: Any, missing: str | None) -> Result:
     fits = tuple(
         {
-            "model": type(fit.model).__name__,
+            "model": getattr(fit.model, "family", type(fit.model)).__name__,
             "title": fit.model.title,
             "engine": fit.engine,
             "unit": fit.unit,

@@ -97,23 +97,42 @@ def meaning(fit: Mapping[str, Any]) -> list[str]:
     """Say what the parameters of one fit (see `Result.fits`) mean; empty for an unknown model."""
     values = {row["parameter"]: float(row["estimate"]) for row in fit["parameters"]}
     coins = {"BGNBD": "repeat purchase", "MBGNBD": "purchase, the first too,"}
-    if fit["model"] in coins and {"r", "alpha", "a", "b"} <= values.keys():
+    if fit["model"] in coins and {"r", "alpha", "a", "b"} == values.keys():
         return _bg_nbd(fit["unit"], coins[fit["model"]], **values)
-    if fit["model"] == "GammaGamma" and {"p", "q", "gamma"} <= values.keys():
+    if fit["model"] == "ParetoNBD" and {"r", "alpha", "s", "beta"} == values.keys():
+        return _pareto_nbd(fit["unit"], **values)
+    if fit["model"] == "GammaGamma" and {"p", "q", "gamma"} == values.keys():
         return _gamma_gamma(**values)
     return []
 
 
 def _bg_nbd(unit: str, coin: str, r: float, alpha: float, a: float, b: float) -> list[str]:
-    units = UNIT_NAMES[unit]
-    rate, leave = r / alpha, a / (a + b)
+    leave = a / (a + b)
+    return [
+        *_buying(unit, r, alpha),
+        f"After each {coin} a customer leaves for good with a chance of {percent(leave)} "
+        "on average, a / (a + b).",
+    ]
+
+
+def _pareto_nbd(unit: str, r: float, alpha: float, s: float, beta: float) -> list[str]:
+    half = beta * math.expm1(math.log(2) / s) if math.log(2) / s < 700 else math.inf
+    gone = f"is gone after {number(half)} {UNIT_NAMES[unit]}" if half < math.inf else "never goes"
+    return [
+        *_buying(unit, r, alpha),
+        f"Customers may leave at any time; half of the new ones {gone}: beta (2^(1/s) - 1).",
+        f"Customers are {_spread(s)} in how soon they leave: rates of leaving vary by "
+        f"{percent(1 / math.sqrt(s))} of their mean (1 / square root of s).",
+    ]
+
+
+def _buying(unit: str, r: float, alpha: float) -> list[str]:
+    units, rate = UNIT_NAMES[unit], r / alpha
     return [
         f"While still a customer, people buy {number(rate)} times per {units[:-1]} on average "
         f"(r / alpha): once in {number(1 / rate)} {units}.",
-        f"Customers are {_spread(r)} in how often they buy: rates vary by "
+        f"Customers are {_spread(r, 'buy')} in how often they buy: rates vary by "
         f"{percent(1 / math.sqrt(r))} of their mean (1 / square root of r).",
-        f"After each {coin} a customer leaves for good with a chance of {percent(leave)} "
-        "on average, a / (a + b).",
     ]
 
 
@@ -133,9 +152,9 @@ def _gamma_gamma(p: float, q: float, gamma: float) -> list[str]:
     return said
 
 
-def _spread(shape: float) -> str:
+def _spread(shape: float, do: str = "") -> str:
     if shape < 1:
-        return "very unequal (most buy rarely, a few often)"
+        return f"very unequal (most {do} rarely, a few often)" if do else "very unequal"
     return "unequal" if shape < 5 else "much alike"
 
 
@@ -173,6 +192,8 @@ def interval(low: float, high: float, estimate: float) -> str:
     >>> interval(0.2, 0.3, 0.25)
     '0.2 to 0.3'
     """
+    if low < 0:
+        return f"{parameter(low)} to {parameter(high)}"
     lowest = "0" if low < 1e-6 * estimate else parameter(low)
     return f"{lowest} to {'unbounded' if high > 1e6 * estimate else parameter(high)}"
 
@@ -203,4 +224,4 @@ def parameter(value: float) -> str:
     """
     if not math.isfinite(value):
         return NOTHING
-    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return (f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}").replace("-", MINUS)
