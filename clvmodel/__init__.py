@@ -13,9 +13,13 @@ __version__ = "0.1.0"
 _HOME = {
     "BGNBD": "clvmodel.models.bg_nbd",
     "MBGNBD": "clvmodel.models.mbg_nbd",
+    "ParetoNBD": "clvmodel.models.pareto_nbd",
+    "BGBB": "clvmodel.models.bg_bb",
     "GammaGamma": "clvmodel.models.gamma_gamma",
     "Summary": "clvmodel.tables.summary",
     "summarize": "clvmodel.tables.summary",
+    "OpportunitySummary": "clvmodel.tables.opportunities",
+    "summarize_opportunities": "clvmodel.tables.opportunities",
     "Cells": "clvmodel.tables.cells",
     "Holdout": "clvmodel.tables.holdout",
     "holdout_split": "clvmodel.tables.holdout",
@@ -65,13 +69,17 @@ if TYPE_CHECKING:
     from clvmodel.fitting.estimate import fit as fit
     from clvmodel.fitting.fit import Fit as Fit
     from clvmodel.fitting.posterior import Posterior as Posterior
+    from clvmodel.models.bg_bb import BGBB as BGBB
     from clvmodel.models.bg_nbd import BGNBD as BGNBD
     from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
     from clvmodel.models.mbg_nbd import MBGNBD as MBGNBD
+    from clvmodel.models.pareto_nbd import ParetoNBD as ParetoNBD
     from clvmodel.present import plots as plots
     from clvmodel.tables.cells import Cells as Cells
     from clvmodel.tables.holdout import Holdout as Holdout
     from clvmodel.tables.holdout import holdout_split as holdout_split
+    from clvmodel.tables.opportunities import OpportunitySummary as OpportunitySummary
+    from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.tables.summary import summarize as summarize
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula

@@ -23,10 +23,10 @@ def load_cdnow(sample: bool = False) -> Any:
     the installed `lifetimes` package, which is not imported.
     """
     if sample:
-        rows = _lines("CDNOW_sample.txt", skip=0)
+        rows = _lines("load_cdnow", "CDNOW_sample.txt", skip=0)
         ids, dates, quantities, amounts = (rows[:, i] for i in (1, 2, 3, 4))
     else:
-        rows = _lines("CDNOW_master.txt", skip=1)
+        rows = _lines("load_cdnow", "CDNOW_master.txt", skip=1)
         ids, dates, quantities, amounts = (rows[:, i] for i in range(4))
     iso = [f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in dates]
     return native_frame(
@@ -39,13 +39,30 @@ def load_cdnow(sample: bool = False) -> Any:
     )
 
 
-def _lines(name: str, skip: int) -> np.ndarray[Any, np.dtype[np.str_]]:
+def load_donations() -> Any:
+    """Donors to a public radio station: who gave in which of the six years after their first gift.
+
+    Returns a pandas table of 22 rows, one per history, with columns frequency (years with a gift
+    among 1996 to 2001), recency (the last of them, 1 to 6), n (6 years) and weight (donors): 11,104
+    donors who first gave in 1995. `clv.fit(clv.BGBB, load_donations())` is the fit of the paper.
+
+    Source: Fader, Hardie & Shang (2010), Marketing Science 29(6):1086-1108; read from the file
+    inside the installed `lifetimes` package, which is not imported.
+    """
+    rows = _lines("load_donations", "donations.csv", skip=1, between=",")
+    names = ("frequency", "recency", "n", "weight")
+    return native_frame({name: rows[:, i].astype(np.int64) for i, name in enumerate(names)})
+
+
+def _lines(
+    loader: str, name: str, skip: int, between: str | None = None
+) -> np.ndarray[Any, np.dtype[np.str_]]:
+    """Fields of a file that lifetimes carries, after `skip` lines; `between` them stands this."""
     spec = find_spec("lifetimes")
     if spec is None or spec.origin is None:
-        raise MissingDependencyError.for_feature(
-            "lifetimes", "load_cdnow", ImportError("not installed")
-        )
+        raise MissingDependencyError.for_feature("lifetimes", loader, ImportError("not installed"))
     path = Path(spec.origin).parent / "datasets" / name
     if not path.exists():
         raise FileError(f"The installed lifetimes package does not carry {name}.")
-    return np.array([line.split() for line in path.read_text().splitlines()[skip:] if line.strip()])
+    lines = path.read_text().splitlines()[skip:]
+    return np.array([line.split(between) for line in lines if line.strip()])

@@ -2,11 +2,18 @@
 
 from typing import Any
 
+from clvmodel.models.bg_bb import BGBB
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
 from clvmodel.models.mbg_nbd import MBGNBD
+from clvmodel.models.pareto_nbd import ParetoNBD
 
-PURCHASE_MODELS: dict[str, type[Any]] = {"BGNBD": BGNBD, "MBGNBD": MBGNBD}
+PURCHASE_MODELS: dict[str, type[Any]] = {
+    "BGNBD": BGNBD,
+    "MBGNBD": MBGNBD,
+    "ParetoNBD": ParetoNBD,
+}
+DISCRETE_MODELS: dict[str, type[Any]] = {"BGBB": BGBB}
 SPEND_MODELS: dict[str, type[Any]] = {"GammaGamma": GammaGamma}
-MODELS = PURCHASE_MODELS | SPEND_MODELS
+MODELS = PURCHASE_MODELS | DISCRETE_MODELS | SPEND_MODELS
 """Every model by its name; listing a model here puts it under every law test."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-_BLOCK = 1 << 16  # entries at a time, which stay in the processor's cache
+_BLOCK = 1 << 14  # entries at a time, which stay in the processor's cache
 
 
 def over_terms(function: Callable[..., Array], length: Array, *columns: Array) -> Array:

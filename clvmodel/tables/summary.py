@@ -177,6 +177,12 @@ class Summary:
         return self.first_value + self.frequency * self.monetary_value
 
     @property
+    def covariates(self) -> Mapping[str, Any]:
+        """What may explain purchases and spend: the attributes, and first_value."""
+        first = {} if self.first_value is None else {"first_value": self.first_value}
+        return {**first, **self.attributes}
+
+    @property
     def cells(self) -> Cells:
         """Customers with the same (frequency, recency, T) collapsed, with their number."""
         return collapse([self.frequency, self.recency, self.T])

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from reference import COPIED_GRIDS, COPY, SOURCES, grid, over_sources
 
-from clvmodel import BGNBD, MBGNBD, GammaGamma
+from clvmodel import BGBB, BGNBD, MBGNBD, GammaGamma
 
 SMALLEST = 1e-290  # below this, values are not compared
 
 
 def rows(model):
     def read(folder):
-        return [(f"{i}-{row['tag']}", row) for i, row in enumerate(grid(folder, model))]
+        return [(f"{i}-{row.get('tag', '')}", row) for i, row in enumerate(grid(folder, model))]
 
     named = over_sources(read)
     return pytest.mark.parametrize("row", [r for _, r in named], ids=[name for name, _ in named])
@@ -41,6 +41,18 @@ def check_purchases(family, row):
     near(model.p_alive(*history), row["p_alive"])
     near(cet, row["cet"])
     near(new, row["expected_new"])
+
+
+@rows("bgbb")
+def test_bg_bb(row):
+    """P(alive) at n + 1 is what others call P(alive)."""
+    model = BGBB(row["alpha"], row["beta"], row["gamma"], row["delta"])
+    history = row["x"], row["t_x"], row["n"]
+    near_log_likelihood(model.log_likelihood(*history), row["loglik"])
+    near(model.p_alive(*history), row["p_alive_n"])
+    near(model.p_alive_next(*history), row["p_alive_n_plus_1"])
+    near(model.expected_purchases(row["n_star"], *history), row["cet"])
+    near(model.expected_purchases(row["n_star"]), row["expected_new"])
 
 
 @rows("gg")

@@ -1,4 +1,4 @@
-"""Every number that others have printed for BG/NBD and Gamma-Gamma on known data."""
+"""Every number that others have printed for these models on known data."""
 
 # ruff: noqa: ARG005 -- every recipe takes the same two arguments
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from recipes_bg_bb import RECIPES as BG_BB
 from reference import COPY, SOURCES, over_sources, published
 
 import clvmodel as clv
@@ -116,6 +117,7 @@ def spreadsheet(k, e):
 
 WEEKS = range(20, 26)
 RECIPES = {
+    **BG_BB,
     "bgnbd.cdnow.params": lambda k, e: k.model.values(),
     "bgnbd.cdnow.loglik": lambda k, e: k.fit.log_likelihood,
     "bgnbd.cdnow.cet_example": spreadsheet,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clvmodel import BGNBD, MBGNBD, GammaGamma
-from clvmodel.models import MODELS, PURCHASE_MODELS, SPEND_MODELS
+from clvmodel import BGBB, BGNBD, MBGNBD, GammaGamma, ParetoNBD
+from clvmodel.models import DISCRETE_MODELS, MODELS, PURCHASE_MODELS, SPEND_MODELS
 
 STANDARD_ERRORS = 4.5
 
@@ -27,6 +27,19 @@ POINTS: dict[str, list[tuple[Any, float]]] = {
         (MBGNBD(0.525, 6.183, 0.891, 1.614), 39.0),  # CDNOW in weeks
         (MBGNBD(2.0, 60.0, 1.0, 5.0), 250.0),  # a = 1
         (MBGNBD(0.8, 0.5, 0.4, 0.5), 2.0),  # a + b < 1
+    ],
+    "ParetoNBD": [
+        (ParetoNBD(0.55327705, 10.57768346, 0.60623999, 11.66873529), 39.0),  # CDNOW in weeks
+        (ParetoNBD(2.0, 60.0, 1.0, 20.0), 250.0),  # s = 1, alpha > beta
+        (ParetoNBD(0.8, 0.5, 0.4, 3.0), 6.0),  # almost nobody has bought and left, or all have
+        (ParetoNBD(3.0, 4.0, 4.0, 10.0), 8.0),  # s > 1: most leave early
+    ],
+    # The span is a whole number of opportunities.
+    "BGBB": [
+        (BGBB(1.204, 0.750, 0.657, 2.783), 6.0),  # donations, in years
+        (BGBB(2.0, 5.0, 1.0, 9.0), 24.0),  # gamma = 1
+        (BGBB(0.5, 0.7, 0.3, 1.5), 12.0),  # all or nothing
+        (BGBB(3.0, 7.0, 2.0, 10.0), 16.0),  # most leave early
     ],
     # q > 2.5, so that simulated means have a variance.
     "GammaGamma": [
@@ -46,17 +59,25 @@ class Case:
 
     @property
     def buys(self) -> bool:
-        return type(self.model).__name__ in PURCHASE_MODELS
+        return type(self.model).__name__ not in SPEND_MODELS
+
+    @property
+    def discrete(self) -> bool:
+        """Whether time is counted in opportunities, whole numbers."""
+        return type(self.model).__name__ in DISCRETE_MODELS
 
     def watched(self, size: int, seed: int) -> np.ndarray:
         """Lengths of observation, in half a span to a whole one."""
-        return self.span * np.random.default_rng([seed, 1]).uniform(0.5, 1.0, size)
+        rng = np.random.default_rng([seed, 1])
+        if self.discrete:
+            return rng.integers(self.span // 2, self.span + 1, size).astype(float)
+        return self.span * rng.uniform(0.5, 1.0, size)
 
     def data(self, size: int, seed: int) -> dict[str, np.ndarray]:
         """The columns of a customer summary, simulated at this point."""
         if self.buys:
             x, t_x, T, *_ = self.model.simulate(self.watched(size, seed), seed=seed)
-            return {"frequency": x, "recency": t_x, "T": T}
+            return {"frequency": x, "recency": t_x, "n" if self.discrete else "T": T}
         x = np.random.default_rng([seed, 1]).poisson(1.5, size).astype(float)
         return {"frequency": x, "monetary_value": self.model.simulate(x, seed=seed)}
 
@@ -69,7 +90,7 @@ class Case:
         """Every prediction of the model for these histories."""
         if not self.buys:
             return [self.model.expected_spend(*history)]
-        ahead = self.span / 2
+        ahead = self.span // 2 if self.discrete else self.span / 2
         return [
             self.model.p_alive(*history),
             self.model.expected_purchases(ahead, *history),
@@ -87,7 +108,8 @@ def cases(registry: dict[str, Any]) -> list[Any]:
 
 
 every_model = pytest.mark.parametrize("case", cases(MODELS))
-purchase_models = pytest.mark.parametrize("case", cases(PURCHASE_MODELS))
+purchase_models = pytest.mark.parametrize("case", cases(PURCHASE_MODELS | DISCRETE_MODELS))
+discrete_models = pytest.mark.parametrize("case", cases(DISCRETE_MODELS))
 spend_models = pytest.mark.parametrize("case", cases(SPEND_MODELS))
 every_parameter = pytest.mark.parametrize(
     ("case", "name"),
