@@ -26,6 +26,7 @@ OWNED = {
     "duckdb": {"tables/duckdb_source.py"},
     "pandas": {"tables/frames.py", "fitting/lifetimes_engine.py"},
     "lifetimes": {"fitting/lifetimes_engine.py"},
+    "arviz": {"fitting/posterior.py"},
 }
 # The one look ahead: `comparison.to_html()` is called on the value, and renders when it is called.
 LOOK_AHEAD = {("evaluate/comparison.py", "clvmodel.present.report")}

@@ -22,6 +22,7 @@ from clvmodel import datasets
 from clvmodel.errors import ClvError, ColumnError, ParameterError, UnitError
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
+from clvmodel.models import PURCHASE_MODELS
 from clvmodel.tables.duckdb_source import read_columns
 from clvmodel.tables.files import TABLES, check_output, together, write_table, write_text
 from clvmodel.tables.frames import read_frame
@@ -54,6 +55,9 @@ Value = Annotated[str | None, typer.Option(help="Column of the amount; guessed i
 DateFormat = Annotated[str | None, typer.Option(help="Form of the dates, such as %d/%m/%Y.")]
 End = Annotated[str | None, typer.Option(help="Last day of observation; default: last order.")]
 Unit = Annotated[str, typer.Option(help="Unit of time in tables: D, W, M or Y.")]
+Purchases = Annotated[
+    str, typer.Option(help=f"Model of the purchases: {', '.join(PURCHASE_MODELS)}.")
+]
 Horizon = Annotated[str, typer.Option(help="How far to predict: 365D, 52W, 12M, 2Y or a date.")]
 Holdout = Annotated[
     str | None, typer.Option("--horizon", help="Length of the holdout; default: the last half.")
@@ -137,6 +141,7 @@ def summarize_command(
 def fit_command(
     orders: Orders,
     out: Annotated[Path, typer.Option(help="JSON file to write the model to.")],
+    purchases: Purchases = "BGNBD",
     customer: Customer = None,
     date: Date = None,
     value: Value = None,
@@ -146,12 +151,14 @@ def fit_command(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit BG/NBD and, where there are amounts, Gamma-Gamma; write the model as JSON."""
+    """Fit a purchase model and, where there are amounts, Gamma-Gamma; write both as JSON."""
     check_output(out, (".json",))
+    if purchases not in PURCHASE_MODELS:
+        raise ParameterError.not_one_of("--purchases", purchases, PURCHASE_MODELS)
     given = _open(orders, customer, date, value, quiet)
     summary = _summarize(given, end, unit, date_format)
     given.say("fitting")
-    model = ValueModel().fit(summary)
+    model = ValueModel(purchases=PURCHASE_MODELS[purchases]).fit(summary)
     given.say(str(model))
     model.save(out)
     _done(model.to_dict() | {"out": str(out)}, as_json, str(out))

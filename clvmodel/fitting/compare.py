@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 MOST = 7  # purchases from which on customers are counted together, as in the literature
 _FEWEST = 5.0  # expected customers below which classes of the chi-square are merged
 _BLOCK = 1 << 15
+_TESTED = ("chi_square", "df", "p_value")
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,14 @@ class FitComparison:
 
     def __repr__(self) -> str:
         """Return the three tables."""
-        small = {"p_value": "{:.3g}".format}
-        parts = [self.table().to_string(float_format="{:,.2f}".format, formatters=small)]
+        shown = ("name", "parameters", "log_likelihood", "aic", "bic", *_TESTED)
+        rows = [{key: row[key] for key in shown if key in row} for row in self.fits]
+        table = pandas_table(rows, index="name").rename_axis(None)
+        p_value = {"p_value": "{:.3g}".format}
+        parts = [table.to_string(float_format="{:,.2f}".format, formatters=p_value, na_rep="-")]
         if self.frequencies:
-            parts.append(self.frequency_table().to_string(float_format="{:,.1f}".format))
+            counts = self.frequency_table().rename_axis(None)
+            parts.append(counts.to_string(float_format="{:,.1f}".format, na_rep="-"))
         parts += [
             f"{row['smaller']} within {row['larger']}: likelihood ratio {row['statistic']:.2f}, "
             f"{row['df']} df, p = {row['p_value']:.3g}"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodel.errors import ParameterError
+from clvmodel.errors import DataError, ParameterError
 from clvmodel.fitting.likelihood import Effect, effects_of
 from clvmodel.tables.design import Design
 
@@ -75,19 +75,32 @@ class CovariateModel:
         """Return the model of each of these customers, one point per row, for predictions.
 
         `customers` is a table, mapping or Summary with the covariates' columns. Raises ColumnError
-        where one is missing, DataError for categories that the fit has not seen.
+        where one is missing, DataError for categories that the fit has not seen, and numbers too
+        far from those it has seen.
         """
         return self.at_codes(self.design.codes(customers))
 
     def at_codes(self, codes: Sequence[Array]) -> Any:
         """Return the same for covariates as coded by `design.codes`."""
         matrix = self.design.matrix(codes)
-        parameters = self.base.to_dict()
-        del parameters["model"]
         labels, signs = self.design.labels, self.family.effects
+        moves: dict[str, Array] = {}
         for parameter, label, value in self.coefficients:
-            factor = np.exp(signs[parameter] * value * matrix[:, labels.index(label)])
-            parameters[parameter] = parameters[parameter] * factor
+            move = signs[parameter] * value * matrix[:, labels.index(label)]
+            moves[parameter] = moves.get(parameter, 0.0) + move
+        parameters = dict(zip(self.base.names(), self.base.values(), strict=True))
+        for parameter, move in moves.items():
+            with np.errstate(over="ignore"):
+                values = parameters[parameter] * np.exp(move)
+            usual = np.isfinite(values) & (values > 0)
+            if not usual.all():
+                row = int(np.argmin(usual))
+                who = ", ".join(f"{n} {v:g}" for n, v in zip(labels, matrix[row], strict=True))
+                raise DataError(
+                    f"{parameter} would be {values[row]:g} for a customer with {who}: too far from "
+                    "the customers of the fit."
+                )
+            parameters[parameter] = values
         return self.family(**parameters)
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,10 +119,9 @@ def chosen_effects(
     allowed = family.effects
     if not allowed:
         raise ParameterError(f"{family.__name__} takes no covariates.")
-    if isinstance(covariates, str):
-        covariates = [covariates]
     if not isinstance(covariates, Mapping):
-        return {name: tuple(dict.fromkeys(covariates)) for name in allowed}
+        columns = tuple(dict.fromkeys([covariates] if isinstance(covariates, str) else covariates))
+        return dict.fromkeys(allowed, columns)
     for name in covariates:
         if name not in allowed:
             raise ParameterError.not_one_of("a key of covariates", name, allowed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,15 @@ def _starts(likelihood: Likelihood, first: Array) -> list[Array]:
     return starts
 
 
+class Hill(Protocol):
+    """What can be climbed: a function with its gradient and Hessian."""
+
+    def local(self, position: Array) -> Local:
+        """Objective, gradient and Hessian, per customer."""
+
+
 def climb(
-    likelihood: Likelihood, position: Array, held: Sequence[int] = (), wall: float = WALL
+    likelihood: Hill, position: Array, held: Sequence[int] = (), wall: float = WALL
 ) -> tuple[Array, Local]:
     """Newton steps with a trust radius, until the gradient vanishes or no step gains.
 

@@ -22,6 +22,7 @@ from clvmodel.tables.design import Design
 
 Array = NDArray[np.float64]
 ENGINES = ("native", "lifetimes")
+_LARGEST = 700.0  # logarithm of a parameter that a float still holds
 FOREIGN_CONVERGED = 1e-4  # largest gradient per customer that another engine is granted
 
 
@@ -71,8 +72,12 @@ def fit(
     used = informative(model, given.columns, given.weight)
     left_out = float(given.weight[~used].sum())
     design, chosen = _design(model, given, covariates)
-    codes = [] if design is None else [code[used] for code in design.codes(given.source)]
-    cells = collapse([*(c[used] for c in given.columns), *codes], given.weight[used])
+    codes = [] if design is None else design.codes(given.source)
+    if design is not None and codes[0].size != used.size:
+        raise DataError(
+            f"{design.names[0]} has {codes[0].size} values, {model.columns[0]} has {used.size}."
+        )
+    cells = collapse([c[used] for c in (*given.columns, *codes)], given.weight[used])
     cells = Cells(cells.columns, cells.weight, np.empty(0, np.intp))  # no rows are kept
     likelihood = pose(model, cells, design, chosen, float(penalty))
     if engine == "lifetimes":
@@ -86,11 +91,13 @@ def _design(
     model: Any, given: Input, covariates: Sequence[str] | Mapping[str, Sequence[str]]
 ) -> tuple[Design | None, dict[str, tuple[str, ...]]]:
     """Covariates as learned from the data, and the columns that act on each parameter."""
+    if not isinstance(covariates, str | Mapping):
+        covariates = () if covariates is None else tuple(covariates)
     if not covariates:
         return None, {}
     chosen = chosen_effects(model, covariates)
     names = list(dict.fromkeys(name for columns in chosen.values() for name in columns))
-    return Design.learn(names, given.source), chosen
+    return (Design.learn(names, given.source), chosen) if names else (None, {})
 
 
 def pose(
@@ -142,6 +149,11 @@ def _native(
 def model_at(likelihood: Likelihood, natural: Array, design: Design | None) -> Any:
     """Return the model, or the model with covariates, at a natural position."""
     k = len(likelihood.family.names())
+    if design is not None and np.abs(natural[:k]).max() > _LARGEST:
+        raise DataError(
+            f"{design.labels[likelihood.remotest]} lies so far from 0 that the parameters of a "
+            "customer who has 0 are beyond all numbers: subtract a typical value, such as its mean."
+        )
     base = likelihood.family.from_log(natural[:k])
     if design is None:
         return base

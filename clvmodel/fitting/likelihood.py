@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 WALL = float(np.log(1e6))  # positions are kept within this distance of 0, in every coordinate
+_FAR = 150.0  # logarithm of a customer's parameter; its fourth power is still a number
 _BLOCK = 1 << 13  # cells at a time: temporaries stay in the processor's cache
 _ENTRIES = 1 << 19  # positions times cells at a time
 
@@ -46,7 +47,6 @@ class Likelihood:
     `columns` are the model's, in natural units; `regressors` (cells, m) the covariates'. `penalty`
     times the squared length of a position is subtracted per customer: with it, parameters are drawn
     towards one (shapes) or the typical time (scales), and standardized coefficients towards zero.
-    Without `centred`, each coordinate is one parameter or coefficient, up to scale and shift.
     """
 
     family: Any
@@ -55,7 +55,6 @@ class Likelihood:
     regressors: Array | None = None
     effects: tuple[Effect, ...] = ()
     penalty: float = 0.0
-    centred: bool = True
 
     @cached_property
     def total(self) -> float:
@@ -87,8 +86,13 @@ class Likelihood:
         mean = self.weight @ self.regressors / self.total
         spread = np.sqrt(self.weight @ (self.regressors - mean) ** 2 / self.total)
         spread = np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-300), spread, 1.0)
-        mean = mean if self.centred else np.zeros_like(mean)
         return mean, spread, (self.regressors - mean) / spread
+
+    @property
+    def remotest(self) -> int:
+        """Place of the regressor whose mean lies farthest from 0, in its deviations."""
+        mean, spread, _ = self._standard
+        return int(np.argmax(np.abs(mean) / spread))
 
     @property
     def size(self) -> int:
@@ -136,7 +140,7 @@ class Likelihood:
             coefficients = position[at : at + len(chosen)]
             logs[parameter] = logs[parameter] + sign * (z[:, chosen] @ coefficients)
             at += len(chosen)
-        return self.family(*(np.exp(np.clip(log, -600, 600)) for log in logs))
+        return self.family(*(np.exp(np.clip(log, -_FAR, _FAR)) for log in logs))
 
     def log_likelihood(self, natural: Array) -> float:
         """Sum over all customers, without penalty, in the data's own units."""

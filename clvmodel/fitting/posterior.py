@@ -3,7 +3,7 @@
 The posterior is drawn on an unconstrained scale, logarithms of positive parameters, within a box.
 First from a skewed, heavy-tailed proposal around its mode, corrected by Pareto-smoothed importance
 sampling; k-hat tells whether that suffices. Where it does not, the proposal follows the weighted
-draws, twice at most; and where even that fails, Markov chains go on from there.
+draws, a few times; and where even that fails, Markov chains go on from there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from clvmodel.numerics.proposals import (
     Density,
     Proposal,
     SplitStudent,
-    StudentMixture,
     systematic,
 )
 from clvmodel.numerics.psis import effective_size, psis, trusted_below
@@ -31,14 +30,17 @@ from clvmodel.tables.frames import pandas_table
 
 Array = NDArray[np.float64]
 
-BLOCK = 64  # points per call of a log density
+BLOCK = 32  # points per call of a log density: what a processor keeps at hand for 1,000 cells
 MIXED = 1.05  # R-hat of many short chains that is still called mixed
 WORTH = 400  # effective size of Markov chains that is enough for quantiles [VGSCB sec. 4]
 _OVERSAMPLING = 1.5  # proposals per draw
 _FEWEST = 1000  # proposals below which k-hat is too rough
-_ADAPTATIONS = 2
+SURE = 0.5
+SEARCHES = 3
+_SEARCH = 200
+_HEAT = 2.0
 _WALKERS = 32
-_STEPS = 600  # of every walker, of which the first half searches; twice as long until they mix
+_STEPS = 300  # of every walker, of which the first half searches; twice as long until they mix
 _DOUBLINGS = 3
 _NEAR = 0.05  # share of the box's half-width that counts as its wall
 
@@ -205,18 +207,17 @@ def sample_posterior(
     target = _box(log_density, mode, covariance, bounds, n, names, block)
     rng = np.random.default_rng(seed)
     size = max(_FEWEST, int(np.ceil(_OVERSAMPLING * n)))
-    proposal: Proposal = SplitStudent.around(target.value, *target.shape)
-    sample = _weigh(target, proposal, size, rng)
-    for _ in range(_ADAPTATIONS):
-        if sample.suffices(n):
+    sample = _weigh(target, SplitStudent.around(target.value, *target.shape), size, rng)
+    team = None
+    for _ in range(SEARCHES):
+        if sample.suffices(n, SURE):
             break
-        proposal = StudentMixture.of(sample.points, sample.tempered(), rng)
-        sample = _weigh(target, proposal, size, rng)
-    if sample.suffices(n):
-        chosen = sample.points[systematic(np.exp(sample.log_weights), n, rng)]
-        worth = effective_size(sample.log_weights)
-        return _posterior(target, chosen, to_natural, "psis", sample.khat, worth)
-    return _walk(target, proposal, sample, n, rng, to_natural)
+        team = team or _team(target, sample, rng, _HEAT)
+        team.search(_SEARCH)
+        sample = _weigh(target, team.proposal, size, rng)
+    if team is None or sample.suffices(n, trusted_below(size)):
+        return _resampled(target, sample, n, rng, to_natural)
+    return _walk(target, _team(target, sample, rng), sample.khat, n, to_natural)
 
 
 def laplace_posterior(
@@ -258,15 +259,15 @@ class _Target(NamedTuple):
 class _Sample(NamedTuple):
     """Weighted points (d, k) of a proposal."""
 
+    proposal: Proposal
     points: Array
     ratios: Array
     log_weights: Array
     khat: float
 
-    def suffices(self, n: int) -> bool:
-        """Whether n draws from it are as good as n draws of the posterior, or nearly."""
-        worth = effective_size(self.log_weights)
-        return self.khat <= trusted_below(len(self.points)) and worth >= max(n / 4, 100)
+    def suffices(self, n: int, khat: float) -> bool:
+        """Whether n draws from it are nearly as good as n draws of the posterior."""
+        return self.khat <= khat and effective_size(self.log_weights) >= max(n / 4, 100)
 
     def tempered(self) -> Array:
         """Weights that no few points dominate: the ratios to a power <= 1."""
@@ -281,25 +282,37 @@ class _Sample(NamedTuple):
 def _weigh(target: _Target, proposal: Proposal, size: int, rng: np.random.Generator) -> _Sample:
     points = proposal.draw(size, rng)
     ratios = target.value(points) - proposal.log_density(points)
-    return _Sample(points, ratios, *psis(ratios))
+    return _Sample(proposal, points, ratios, *psis(ratios))
 
 
-def _walk(
+def _resampled(
     target: _Target,
-    proposal: Proposal,
     sample: _Sample,
     n: int,
     rng: np.random.Generator,
     to_natural: Callable[[Array], Array],
 ) -> Posterior:
-    """Markov chains from where importance sampling ended, doubled until they mix."""
-    weight = np.exp(sample.log_weights)
+    """Draws in proportion to their weights."""
+    points = sample.points[systematic(np.exp(sample.log_weights), n, rng)]
+    worth = effective_size(sample.log_weights)
+    return _posterior(target, points, to_natural, "psis", sample.khat, worth)
+
+
+def _team(target: _Target, sample: _Sample, rng: np.random.Generator, heat: float = 1.0) -> Walkers:
+    """Walkers that begin at weighted points, on the density to the power 1 / heat."""
+    weight = sample.tempered()
     first, archive = (sample.points[systematic(weight, m, rng)] for m in (_WALKERS, 1000))
-    walkers = Walkers(target.value, proposal, first, archive, rng)
+    return Walkers(lambda p: target.value(p) / heat, sample.proposal, first, archive, rng)
+
+
+def _walk(
+    target: _Target, team: Walkers, khat: float, n: int, to_natural: Callable[[Array], Array]
+) -> Posterior:
+    """Markov chains from where the search ended, doubled until they mix."""
     steps = max(_STEPS, 2 * -(-n // _WALKERS))
     for _ in range(_DOUBLINGS):
-        walkers.search(steps // 2)
-        chains = walkers.walk(steps - steps // 2)
+        team.search(steps)
+        chains = team.walk(steps)
         each = range(chains.shape[2])
         mixed = max(r_hat(chains[:, :, i]) for i in each)
         worth = min(bulk_size(chains[:, :, i]) for i in each)
@@ -308,7 +321,7 @@ def _walk(
         steps *= 2
     places = np.linspace(0, chains.shape[1] - 1, -(-n // _WALKERS)).astype(int)
     points = chains[:, places].transpose(1, 0, 2).reshape(-1, chains.shape[2])[:n]
-    return _posterior(target, points, to_natural, "mcmc", sample.khat, worth, mixed, _WALKERS)
+    return _posterior(target, points, to_natural, "mcmc", khat, worth, mixed, _WALKERS)
 
 
 def _posterior(

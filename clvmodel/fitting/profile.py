@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from clvmodel.fitting.engine import climb
 from clvmodel.fitting.estimate import likelihood_of, natural_position
-from clvmodel.fitting.likelihood import WALL, Likelihood
+from clvmodel.fitting.likelihood import WALL, Likelihood, Local
 
 Array = NDArray[np.float64]
 
@@ -21,31 +21,65 @@ _TURNS = 60
 
 def profile_intervals(fit: Any, level: float) -> dict[str, tuple[float, float]]:
     """Return {parameter: (low, high)} where twice the loss of log-likelihood reaches chi-square."""
-    likelihood = replace(likelihood_of(fit), centred=False)  # one coordinate per parameter
+    likelihood = likelihood_of(fit)
     top = likelihood.position(natural_position(fit))
-    wall = max(WALL, 2 * float(np.abs(top).max()))  # covariates far from 0 move the parameters far
-    top, best = climb(likelihood, top, wall=wall)
-    errors = np.sqrt(np.diag(fit.covariance)) / np.diag(likelihood.map[0])
+    best = likelihood.local(top).value
+    errors = np.sqrt(np.diag(fit.covariance))
     limit = float(ndtri(0.5 + level / 2))
-    names = fit.model.names()
     intervals = {}
-    for i, name in enumerate(names):
-        ends = [
-            _end(likelihood, top, best.value, i, side, min(float(errors[i]), 1.0), limit, wall)
-            for side in (-1.0, 1.0)
-        ]
-        natural = [
-            np.nan if end is None else float(likelihood.natural(_moved(top, i, end)[None])[0, i])
-            for end in ends
-        ]
-        coefficient = ":" in name
-        open_ends = (-np.inf, np.inf) if coefficient else (0.0, np.inf)
+    for i, name in enumerate(fit.model.names()):
+        turned = Turned.towards(likelihood, i)
+        step = min(float(errors[i]) / turned.size, 1.0)
         low, high = (
-            o if end is None else (value if coefficient else float(np.exp(value)))
-            for o, end, value in zip(open_ends, ends, natural, strict=True)
+            side * np.inf if end is None else turned.size * end + float(likelihood.map[1][i])
+            for side in (-1.0, 1.0)
+            for end in [_end(turned, top, best, side, step, limit)]
         )
-        intervals[name] = (low, high)
+        with np.errstate(over="ignore", under="ignore"):
+            ends = (low, high) if ":" in name else (float(np.exp(low)), float(np.exp(high)))
+        intervals[name] = ends
     return intervals
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A likelihood with one coordinate exchanged for a natural one, `size` of it at a time.
+
+    With covariates a parameter's logarithm is a sum over several coordinates. It replaces the one
+    that counts most in it, so that all coordinates stay of order one, however far the covariates
+    lie from 0.
+    """
+
+    likelihood: Likelihood
+    place: int
+    size: float
+    row: Array
+
+    @classmethod
+    def towards(cls, likelihood: Likelihood, i: int) -> Turned:
+        """Exchange a coordinate for the natural one numbered i."""
+        row = likelihood.map[0][i]
+        place = int(np.argmax(np.abs(row)))
+        size = float(np.abs(row[place]))
+        return cls(likelihood, place, size, row / size)
+
+    @property
+    def back(self) -> Array:
+        """Matrix that leads to the likelihood's own positions."""
+        matrix = np.eye(self.row.size)
+        matrix[self.place] = -self.row * self.row[self.place]
+        matrix[self.place, self.place] = self.row[self.place]
+        return matrix
+
+    def turned(self, position: Array) -> Array:
+        """Return these coordinates of a position."""
+        return _moved(position, self.place, float(self.row @ position))
+
+    def local(self, position: Array) -> Local:
+        """Objective, gradient and Hessian, per customer."""
+        back = self.back
+        value, gradient, hessian = self.likelihood.local(back @ position)
+        return Local(value, back.T @ gradient, back.T @ hessian @ back)
 
 
 def _moved(position: Array, i: int, value: float) -> Array:
@@ -55,28 +89,23 @@ def _moved(position: Array, i: int, value: float) -> Array:
 
 
 def _end(
-    likelihood: Likelihood,
-    top: Array,
-    best: float,
-    i: int,
-    side: float,
-    step: float,
-    limit: float,
-    wall: float,
+    turned: Turned, top: Array, best: float, side: float, step: float, limit: float
 ) -> float | None:
     """Where the signed root of the likelihood ratio reaches `limit`; None if it never does.
 
     The root is nearly linear in the coordinate, so that regula falsi (Illinois) needs few turns.
     """
-    others = top
+    i, others = turned.place, turned.turned(top)
+    wall = max(WALL, abs(float(others[i])) + 1)
 
     def excess(value: float) -> float:
         nonlocal others
-        others, local = climb(likelihood, _moved(others, i, value), held=[i], wall=wall)
-        loss = 2 * likelihood.total * max(best - local.value, 0.0)
+        # the others may go farther, so that those which run away together are all open
+        others, local = climb(turned, _moved(others, i, value), held=[i], wall=2 * wall)
+        loss = 2 * turned.likelihood.total * max(best - local.value, 0.0)
         return float(np.sqrt(loss)) - limit
 
-    inner, low = float(top[i]), -limit
+    inner, low = float(others[i]), -limit
     outer = inner + side * step * limit
     while True:
         outer = float(np.clip(outer, -wall, wall))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from clvmodel.numerics.proposals import Density, Proposal
+from clvmodel.numerics.proposals import Density, Proposal, StudentMixture
 
 Array = NDArray[np.float64]
 
@@ -25,8 +25,8 @@ class Walkers:
 
     They alternate two moves. A jump adds the difference of two archived points, shortened: in an
     archive that looks like the target it has the target's shape and scale [TB08]. A leap draws
-    from a proposal that knows the target roughly, which connects what jumps do not. While walkers
-    search, the archive follows them; then it stays as it is, so that the chains are Markov.
+    from a proposal that knows the target roughly, which connects what jumps do not. Both learn from
+    the walkers while these search; then they stay as they are, so that the chains are Markov.
     """
 
     def __init__(
@@ -38,14 +38,18 @@ class Walkers:
         rng: np.random.Generator,
     ) -> None:
         """Begin at `points`, with jumps taken from `archive` (m, k)."""
-        self._log_density, self._proposal, self._rng = log_density, proposal, rng
+        self._log_density, self._rng = log_density, rng
+        self.proposal: Proposal = proposal
         self.points, self._archive = points, archive
         self._values, self._proposed = log_density(points), proposal.log_density(points)
 
     def search(self, steps: int) -> None:
-        """Walk, and take the second half of the walk as the new archive."""
+        """Walk, and learn both moves from the second half of the walk."""
         seen = self.walk(steps)[:, steps // 2 :].reshape(-1, self.points.shape[1])
         self._archive = seen[self._rng.permutation(len(seen))[:_ARCHIVE]]
+        even = np.full(len(self._archive), 1 / len(self._archive))
+        self.proposal = StudentMixture.of(self._archive, even, self._rng)
+        self._proposed = self.proposal.log_density(self.points)
 
     def walk(self, steps: int) -> Array:
         """Chains (w, steps, k) that begin where the last ones ended."""
@@ -64,11 +68,11 @@ class Walkers:
         length = 1.0 if full else 2.38 / np.sqrt(2 * size)
         length = length * np.exp(0.3 * self._rng.standard_normal((walkers, 1)))
         points = self.points + length * (one - other)
-        self._move(points, self._proposal.log_density(points), 0.0)
+        self._move(points, self.proposal.log_density(points), 0.0)
 
     def _leap(self) -> None:
-        points = self._proposal.draw(len(self.points), self._rng)
-        proposed = self._proposal.log_density(points)
+        points = self.proposal.draw(len(self.points), self._rng)
+        proposed = self.proposal.log_density(points)
         self._move(points, proposed, self._proposed - proposed)
 
     def _move(self, points: Array, proposed: Array, correction: Array | float) -> None:

@@ -1,10 +1,10 @@
-"""Gauss-Legendre rules on (0, 1) that know whether to be trusted, for many integrals at once.
+"""Gauss-Legendre rules on (0, 1), for many integrals at once, each with the nodes it needs.
 
-A rule of n nodes sees the integrand's Legendre coefficients up to degree n - 1, and is exact up to
-degree 2n - 1. Where the last coefficients it sees are small beside the integral, those that it
-misses are far smaller: for an integrand that is analytic about the interval, about as their square.
-Rows that are not settled by one rule go on to the next, so that each gets as many nodes as it needs
-and no integrand is evaluated twice to be sure.
+A rule is used for an integral either because its integrand is known to be within the rule's reach,
+or because the rule says itself that it may be trusted: n nodes see the integrand's Legendre
+coefficients up to degree n - 1 and are exact up to degree 2n - 1. Where the last coefficients that
+they see are small beside the integral, those that they miss are far smaller: for an integrand that
+is analytic about the interval, about as their square. So nothing is evaluated twice to be sure.
 """
 
 from __future__ import annotations
@@ -20,19 +20,16 @@ from clvmodel.errors import IntegrationError
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_ENTRIES = 1 << 13  # nodes times rows at a time: temporaries stay in the processor's cache
+_ENTRIES = 1 << 14  # nodes times rows at a time: temporaries stay in the processor's cache
+_TRUST = 1e-7  # share of the last coefficients in an integral that is then right to 1e-11
 
 
 class Rule(NamedTuple):
-    """Nodes (n, 1) and weights (n,) on (0, 1); `probe` (k, n) gives the last coefficients.
-
-    It is trusted where these are at most `trust` times the integral.
-    """
+    """Nodes (n, 1), weights (n,), and the rows (k, n) that give the last coefficients."""
 
     nodes: Array
     weights: Array
     probe: Array
-    trust: float
 
 
 # f(nodes, rows): values of the integrands of these rows at the nodes, (n, rows), and anything else
@@ -49,7 +46,7 @@ class Settled(NamedTuple):
     others: Array
 
 
-def gauss(size: int, bend: float = 0.0, panels: int = 1, trust: float = 1e-6) -> Rule:
+def gauss(size: int, bend: float = 0.0, panels: int = 1) -> Rule:
     """Gauss-Legendre with `size` nodes in each of some panels.
 
     `bend` crowds the nodes towards 0, by the map u / (1 + bend (1 - u)): integrands that fall off
@@ -60,38 +57,43 @@ def gauss(size: int, bend: float = 0.0, panels: int = 1, trust: float = 1e-6) ->
     u = (start + (1 + z) / (2 * panels)).ravel()
     stretch = 1 + bend * (1 - u)
     jacobian = (1 + bend) / stretch**2
-    high = np.array([size - 2, size - 1])[:, None]
-    legendre = np.polynomial.legendre.legvander(z, size - 1).T[high[:, 0]]
-    coefficients = (2 * high + 1) * legendre * w / (2 * panels)
+    high = np.array([size - 2, size - 1])
+    legendre = np.polynomial.legendre.legvander(z, size - 1)[:, high].T
+    coefficients = (2 * high[:, None] + 1) * legendre * w / (2 * panels)
     probe = np.kron(np.eye(panels), coefficients) * jacobian
-    weights = np.tile(w / (2 * panels), panels) * jacobian
-    return Rule((u / stretch)[:, None], weights, probe, trust)
+    return Rule((u / stretch)[:, None], np.tile(w / (2 * panels), panels) * jacobian, probe)
 
 
-def settled(integrand: Integrand, rules: Sequence[Rule], first: NDArray[np.integer]) -> Iterator[Settled]:
-    """Yield every row once, under the first rule from its own on that settles its integral.
+def settled(
+    integrand: Integrand, known: Sequence[Rule], reach: NDArray[np.integer], ladder: Sequence[Rule]
+) -> Iterator[Settled]:
+    """Yield every row once, under the rule that settles its integral.
 
-    Integrands are positive and analytic, and known up to a factor. `first` is the place of each
-    row's first rule. Raises IntegrationError for rows that the last rule does not settle.
+    Row i is within reach of known[reach[i]], or of none if reach[i] == len(known): then under the
+    first rule of the ladder that may be trusted, integrands being positive. Raises IntegrationError
+    for rows that the last of them does not settle.
     """
-    left = np.empty(0, dtype=np.intp)
-    for k, rule in enumerate(rules):
-        waiting = np.concatenate([left, np.flatnonzero(first == k)])
-        step = max(1, _ENTRIES // rule.weights.size)
-        open_rows = []
-        for start in range(0, waiting.size, step):
-            rows = waiting[start : start + step]
+    for k, rule in enumerate(known):
+        for rows in _blocks(np.flatnonzero(reach == k), rule):
+            yield Settled(rows, rule.weights, *integrand(rule.nodes, rows))
+    left = np.flatnonzero(reach == len(known))
+    for rule in ladder:
+        doubtful = []
+        for rows in _blocks(left, rule):
             values, others = integrand(rule.nodes, rows)
-            doubt = np.abs(rule.probe @ values).sum(axis=0)
-            sure = doubt <= rule.trust * (rule.weights @ values)
-            if sure.all():
-                yield Settled(rows, rule.weights, values, others)
-                continue
-            open_rows.append(rows[~sure])
+            last = np.abs(rule.probe @ values).sum(axis=0)
+            sure = last <= _TRUST * (rule.weights @ values)
+            doubtful.append(rows[~sure])
             yield Settled(rows[sure], rule.weights, values[:, sure], others[..., sure])
-        left = np.concatenate(open_rows) if open_rows else left[:0]
+        left = np.concatenate([left[:0], *doubtful])
     if left.size:
         raise IntegrationError(
-            f"{left.size} of {first.size} integrals are not settled by {rules[-1].weights.size} "
+            f"{left.size} of {reach.size} integrals are not settled by {ladder[-1].weights.size} "
             "nodes: the parameters are too extreme."
         )
+
+
+def _blocks(rows: Rows, rule: Rule) -> Iterator[Rows]:
+    step = max(1, _ENTRIES // rule.weights.size)
+    for start in range(0, rows.size, step):
+        yield rows[start : start + step]

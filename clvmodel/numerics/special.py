@@ -110,12 +110,12 @@ def tabulated(function: Callable[[Array], Array], n: Array, *parameters: Array) 
     The function may return several rows; its last axis is that of n. `parameters` are arrays that
     it uses beside n: a table is possible if they do not vary along that axis.
     """
-    top = float(np.max(n, initial=0.0))
-    whole = bool(((n >= 0) & (n == np.floor(n))).all())
-    same = all(p.ndim == 0 or p.shape[-1] == 1 for p in parameters)
-    if n.ndim != 1 or top >= n.size or not whole or not same:
+    if n.ndim != 1 or n.size < 2 or not all(p.ndim == 0 or p.shape[-1] == 1 for p in parameters):
         return function(n)
-    return np.asarray(function(np.arange(top + 1))[..., n.astype(np.intp)])
+    low, top = float(np.min(n)), float(np.max(n))
+    if not (low >= 0 and top - low < n.size) or not bool((n == np.floor(n)).all()):
+        return function(n)
+    return np.asarray(function(np.arange(low, top + 1))[..., (n - low).astype(np.intp)])
 
 
 def log_beta_ratio(a: Array, b: Array, n: Array) -> Array:

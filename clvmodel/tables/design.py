@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.frames import read_frame
+from clvmodel.tables.summary import Summary
 
 Array = NDArray[np.float64]
 
+_LARGEST = 1e100  # squares of it are still numbers
 MOST_LEVELS = 50  # a column with more categories is taken for an id: a judgement
 
 
@@ -68,7 +70,11 @@ class Design:
         Levels are sorted, and the first is the reference. Raises ColumnError or DataError.
         """
         columns = _columns(names, data)
-        return cls(tuple(_learned(name, column) for name, column in columns.items()))
+        design = cls(tuple(_learned(name, column) for name, column in columns.items()))
+        twice = sorted({label for label in design.labels if design.labels.count(label) > 1})
+        if twice:
+            raise ColumnError(f"Two covariates would be called {twice[0]!r}: rename one.")
+        return design
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,7 +121,7 @@ class Design:
 
 
 def _columns(names: Sequence[str], data: Any) -> dict[str, pa.Array]:
-    source = getattr(data, "attributes", data)
+    source = data.covariates if isinstance(data, Summary) else data
     if not isinstance(source, Mapping):
         table = read_frame(source, what="covariates")[0]
         source = {name: table[name] for name in table.column_names}
@@ -127,7 +133,13 @@ def _columns(names: Sequence[str], data: Any) -> dict[str, pa.Array]:
     for name in names:
         if name not in source:
             raise ColumnError.missing("covariates", name, source)
-    return {name: _arrow(name, source[name]) for name in names}
+    columns = {name: _arrow(name, source[name]) for name in names}
+    for name, column in columns.items():
+        if len(column) != len(columns[names[0]]):
+            raise DataError(
+                f"{name} has {len(column)} values, {names[0]} has {len(columns[names[0]])}."
+            )
+    return columns
 
 
 def _arrow(name: str, values: Any) -> pa.Array:
@@ -153,10 +165,11 @@ def _arrow(name: str, values: Any) -> pa.Array:
 def _from_any(values: Any) -> pa.Array:
     if hasattr(values, "__arrow_c_stream__"):
         return pa.chunked_array(values)
-    array = np.asarray(values) if not hasattr(values, "__arrow_array__") else values
-    if isinstance(array, np.ndarray) and array.dtype.kind in "US":
-        return pa.array(array.tolist())
-    return pa.array(array, from_pandas=True)
+    if isinstance(values, str):
+        raise TypeError(f"{values!r} is one value; put it into a list")
+    if isinstance(values, np.ndarray) and values.dtype.kind in "US":
+        return pa.array(values.tolist())
+    return pa.array(values, from_pandas=True)
 
 
 def _learned(name: str, column: pa.Array) -> Covariate:
@@ -189,7 +202,10 @@ def _numbers(name: str, column: pa.Array) -> Array:
             f"{name} holds {kind}, must hold numbers or, where the fit had them, categories."
         )
     values = np.array(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
-    if not np.isfinite(values).all():
-        row = int(np.argmin(np.isfinite(values)))
-        raise DataError(f"{name} == {values[row]} in row {row}, must be finite.")
+    usual = np.abs(values) < _LARGEST
+    if not usual.all():
+        row = int(np.argmin(usual))
+        raise DataError(
+            f"{name} == {values[row]} in row {row}, must be finite and below {_LARGEST:g}."
+        )
     return values

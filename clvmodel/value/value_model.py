@@ -16,7 +16,7 @@ from clvmodel.errors import DataError, FileError, ParameterError, UnitError
 from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.fitting.estimate import ENGINES, fit
 from clvmodel.fitting.fit import Fit
-from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
+from clvmodel.models import DISCRETE_MODELS, PURCHASE_MODELS, SPEND_MODELS
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
 from clvmodel.tables.cells import collapse
@@ -235,8 +235,14 @@ def _columns(covariates: Sequence[str] | Mapping[str, Sequence[str]]) -> list[st
 
 
 def _no_class(argument: str, value: Any, models: Iterable[str]) -> ParameterError:
+    hint = ""
+    if value in DISCRETE_MODELS.values():
+        hint = (
+            f" {value.__name__} counts opportunities rather than days: "
+            f"clv.fit(clv.{value.__name__}, clv.summarize_opportunities(orders, ...))."
+        )
     return ParameterError(
-        f"{argument} == {value!r}, must be a model class of clvmodel: {', '.join(models)}."
+        f"{argument} == {value!r}, must be a model class of clvmodel: {', '.join(models)}.{hint}"
     )
 
 
