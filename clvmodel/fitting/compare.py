@@ -180,7 +180,7 @@ def _frequencies(named: Mapping[str, Fit[Any]]) -> tuple[Array | None, dict[str,
     cells = next(iter(known.values())).cells
     assert cells is not None
     place = np.minimum(cells.columns[0], MOST).astype(int)
-    actual = np.bincount(place, weights=cells.weight, minlength=MOST + 1)
+    actual = np.bincount(place, weights=cells.weight, minlength=MOST + 1).astype(float)
     expected = {name: expected_frequencies(fit) for name, fit in known.items()}
     missing = np.full(MOST + 1, np.nan)
     return actual, {name: expected.get(name, missing) for name in named}
@@ -202,7 +202,7 @@ def expected_frequencies(fit: Fit[Any]) -> Array:
             lengths, weight = columns[watched], cells.weight[rows]
         else:
             lengths, where = np.unique(columns[watched], return_inverse=True)
-            weight = np.bincount(where, weights=cells.weight[rows])
+            weight = np.bincount(where, weights=cells.weight[rows]).astype(float)
         total += point.pmf(counts, lengths) @ weight
     return np.append(total, max(fit.customers - total.sum(), 0.0))
 

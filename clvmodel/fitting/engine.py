@@ -25,6 +25,7 @@ _STEPS = 200
 _FLAT = 1e-7  # information per customer below which a direction is called flat
 _MANY = 20_000  # cells above which a search begins with a sample of them
 _SAMPLE = 4_000
+_UNLIKELY = 5.0  # effect on a log-parameter that a sample is not believed to have shown
 _SPREADS = (0.2, 5.0, 0.04)  # further starts: every other parameter of the first times these
 
 
@@ -78,13 +79,17 @@ def search(likelihood: Likelihood) -> Optimum:
 def _starts(likelihood: Likelihood, first: Array) -> list[Array]:
     """The end of a search in a sample where there are many cells, moments, and others."""
     starts = [first]
+    k = len(likelihood.family.names())
     if likelihood.weight.size > _MANY:
         rough = likelihood.thinned(_SAMPLE)
         position, local = climb(rough, first)
         if _is_top(position, local) and not _flat_directions(rough, position, local):
             # the sample has a unit of its own
-            starts.insert(0, likelihood.position(rough.natural(position)))
-    k = len(likelihood.family.names())
+            found = likelihood.position(rough.natural(position))
+            # and may hold too few of a category for its effect to be bounded
+            far = np.abs(found * likelihood.reach) > _UNLIKELY
+            far[:k] = False
+            starts.insert(0, np.where(far, 0.0, found))
     for spread in _SPREADS:
         moved = first.copy()
         moved[:k:2] += np.log(spread)
@@ -94,6 +99,10 @@ def _starts(likelihood: Likelihood, first: Array) -> list[Array]:
 
 class Hill(Protocol):
     """What can be climbed: a function with its gradient and Hessian."""
+
+    @property
+    def reach(self) -> Array:
+        """What a step of one in each coordinate amounts to, at most."""
 
     def local(self, position: Array) -> Local:
         """Objective, gradient and Hessian, per customer."""
@@ -108,15 +117,15 @@ def climb(
     """
     position = np.clip(position, -wall, wall)
     here = likelihood.local(position)
-    radius = 1.0
+    radius, reach = 1.0, likelihood.reach
     for _ in range(_STEPS):
         free = _free(position, here.gradient, wall)
         free[list(held)] = False
         if _largest(here.gradient, free) < CONVERGED * 1e-2:
             break
-        step = _bounded_step(position, here, free, radius, wall)
+        step = _bounded_step(position, here, free, radius, wall, reach)
         trial = np.clip(position + step, -wall, wall)
-        moved = float(np.abs(trial - position).max())
+        moved = float((np.abs(trial - position) * reach).max())
         expected = float(here.gradient @ (trial - position))
         there = likelihood.local(trial)
         noise = 1e-13 * max(abs(here.value), 1.0)
@@ -133,7 +142,9 @@ def climb(
     return position, here
 
 
-def _bounded_step(position: Array, local: Local, free: Mask, radius: float, wall: float) -> Array:
+def _bounded_step(
+    position: Array, local: Local, free: Mask, radius: float, wall: float, reach: Array
+) -> Array:
     """Newton's step in the free directions, shortened to end at the wall it would cross first.
 
     Shortened as a whole, so that parameters which run away together stay together.
@@ -141,7 +152,9 @@ def _bounded_step(position: Array, local: Local, free: Mask, radius: float, wall
     free = free.copy()
     while free.any():
         step = np.zeros_like(position)
-        step[free] = _newton_step(local.gradient[free], local.hessian[np.ix_(free, free)], radius)
+        gradient, hessian = local.gradient / reach, local.hessian / np.outer(reach, reach)
+        step[free] = _newton_step(gradient[free], hessian[np.ix_(free, free)], radius)
+        step /= reach
         outward = (np.abs(position) >= wall) & (step * position > 0)
         if not outward.any():
             break

@@ -94,6 +94,13 @@ class Likelihood:
         mean, spread, _ = self._standard
         return int(np.argmax(np.abs(mean) / spread))
 
+    @cached_property
+    def reach(self) -> Array:
+        """How far one step in each coordinate moves the parameters of some customer, at most."""
+        most = np.abs(self._standard[2]).max(axis=0, initial=1.0)
+        parts = [np.ones(len(self.family.names()))]
+        return np.concatenate(parts + [most[list(e.regressors)] for e in self.effects])
+
     @property
     def size(self) -> int:
         """Number of coordinates."""

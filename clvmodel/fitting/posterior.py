@@ -2,8 +2,13 @@
 
 The posterior is drawn on an unconstrained scale, logarithms of positive parameters, within a box.
 First from a skewed, heavy-tailed proposal around its mode, corrected by Pareto-smoothed importance
-sampling; k-hat tells whether that suffices. Where it does not, the proposal follows the weighted
-draws, a few times; and where even that fails, Markov chains go on from there.
+sampling; k-hat tells whether that suffices. For much data it does. Little data leave long ridges,
+up to the walls of the box: there walkers explore a flattened posterior, so that its far parts are
+not missed, the proposal follows them, and importance sampling corrects that. Where even this
+fails, Markov chains go on.
+
+[VSGYG] Vehtari, Simpson, Gelman, Yao & Gabry (2024), JMLR 25(72):1-58.
+[VGSCB] Vehtari, Gelman, Simpson, Carpenter & Buerkner (2021), Bayesian Analysis 16(2):667-718.
 """
 
 from __future__ import annotations
@@ -31,18 +36,16 @@ from clvmodel.tables.frames import pandas_table
 Array = NDArray[np.float64]
 
 BLOCK = 32  # points per call of a log density: what a processor keeps at hand for 1,000 cells
+SURE = 0.5  # k-hat up to which weights have a variance, and nothing more is tried
 MIXED = 1.05  # R-hat of many short chains that is still called mixed
 WORTH = 400  # effective size of Markov chains that is enough for quantiles [VGSCB sec. 4]
 _OVERSAMPLING = 1.5  # proposals per draw
 _FEWEST = 1000  # proposals below which k-hat is too rough
-SURE = 0.5
-SEARCHES = 3
-_SEARCH = 200
-_HEAT = 2.0
 _WALKERS = 32
-_STEPS = 300  # of every walker, of which the first half searches; twice as long until they mix
-_DOUBLINGS = 3
-_NEAR = 0.05  # share of the box's half-width that counts as its wall
+_SEARCHES, _SEARCH = 3, 300  # how often the walkers explore, and how many steps each time
+_HEAT = 1.5  # they explore the density to the power 1 / 1.5: beyond the tails, which k-hat rewards
+_STEPS, _DOUBLINGS = 300, 3  # of Markov chains, after a search as long; doubled until they mix
+_NEAR, _OFTEN = 0.1, 0.005  # the outer tenth of the box is its wall, and so many draws a sign
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,8 +60,8 @@ class Posterior:
     below 0.7, nan for "laplace". `effective_size` is the number of independent draws that these are
     worth, over all proposals or the whole chains, for the worst parameter. `r_hat` is the largest
     split R-hat, nan without `chains`, the number of chains; draw i is of chain i modulo `chains`.
-    `at_wall` names the parameters of which over 1% of the draws lie at the wall of the box: the
-    data do not bound them, and how far they reach is a matter of the box.
+    `at_wall` names the parameters of which draws lie at the wall of the box (over 0.5% in its outer
+    tenth): the data do not bound them, and how far they reach is a matter of the box.
     """
 
     names: tuple[str, ...]
@@ -202,20 +205,25 @@ def sample_posterior(
     rough ones cost draws, not correctness. `to_natural` maps points (n, k) to parameters (n, k).
 
     Importance draws are taken with replacement, by systematic resampling: without, the likeliest
-    points would be drawn too rarely. 1.5 proposals per draw keep nearly all of them different.
+    points would be drawn too rarely. 1.5 proposals per draw keep nearly all of them different where
+    there is much data; 3 per draw, after a search, some 60% of them.
+
+    A far region that holds a few percent of the posterior behind a thin ridge may be missed.
+    Raises ParameterError for arguments of the wrong shape, n < 1, a mode outside the box, and a
+    log density that is NaN, or not finite at the mode.
     """
     target = _box(log_density, mode, covariance, bounds, n, names, block)
     rng = np.random.default_rng(seed)
     size = max(_FEWEST, int(np.ceil(_OVERSAMPLING * n)))
     sample = _weigh(target, SplitStudent.around(target.value, *target.shape), size, rng)
     team = None
-    for _ in range(SEARCHES):
-        if sample.suffices(n, SURE):
+    for _ in range(_SEARCHES):
+        if sample.suffices(SURE, n / 4):
             break
         team = team or _team(target, sample, rng, _HEAT)
         team.search(_SEARCH)
-        sample = _weigh(target, team.proposal, size, rng)
-    if team is None or sample.suffices(n, trusted_below(size)):
+        sample = _weigh(target, team.proposal, 2 * size, rng)
+    if team is None or sample.suffices(trusted_below(2 * size), n / 8):
         return _resampled(target, sample, n, rng, to_natural)
     return _walk(target, _team(target, sample, rng), sample.khat, n, to_natural)
 
@@ -265,9 +273,9 @@ class _Sample(NamedTuple):
     log_weights: Array
     khat: float
 
-    def suffices(self, n: int, khat: float) -> bool:
-        """Whether n draws from it are nearly as good as n draws of the posterior."""
-        return self.khat <= khat and effective_size(self.log_weights) >= max(n / 4, 100)
+    def suffices(self, khat: float, worth: float) -> bool:
+        """Whether k-hat is at most, and the effective size at least, as asked for."""
+        return self.khat <= khat and effective_size(self.log_weights) >= max(worth, 100)
 
     def tempered(self) -> Array:
         """Weights that no few points dominate: the ratios to a power <= 1."""
@@ -308,19 +316,17 @@ def _team(target: _Target, sample: _Sample, rng: np.random.Generator, heat: floa
 def _walk(
     target: _Target, team: Walkers, khat: float, n: int, to_natural: Callable[[Array], Array]
 ) -> Posterior:
-    """Markov chains from where the search ended, doubled until they mix."""
-    steps = max(_STEPS, 2 * -(-n // _WALKERS))
-    for _ in range(_DOUBLINGS):
-        team.search(steps)
-        chains = team.walk(steps)
-        each = range(chains.shape[2])
-        mixed = max(r_hat(chains[:, :, i]) for i in each)
-        worth = min(bulk_size(chains[:, :, i]) for i in each)
+    """Markov chains, begun again for twice as long until they mix; thinned to n draws."""
+    each = -(-n // _WALKERS)
+    for doubling in range(_DOUBLINGS):
+        team.search(_STEPS << doubling)
+        chains = team.walk(max(_STEPS, 2 * each) << doubling)
+        columns = np.moveaxis(chains, 2, 0)
+        mixed, worth = max(map(r_hat, columns)), min(map(bulk_size, columns))
         if mixed < MIXED and worth >= WORTH:
             break
-        steps *= 2
-    places = np.linspace(0, chains.shape[1] - 1, -(-n // _WALKERS)).astype(int)
-    points = chains[:, places].transpose(1, 0, 2).reshape(-1, chains.shape[2])[:n]
+    places = np.linspace(0, chains.shape[1] - 1, each).astype(int)
+    points = np.swapaxes(chains[:, places], 0, 1).reshape(-1, chains.shape[2])[:n]
     return _posterior(target, points, to_natural, "mcmc", khat, worth, mixed, _WALKERS)
 
 
@@ -335,7 +341,7 @@ def _posterior(
     chains: int = 1,
 ) -> Posterior:
     walls = target.shape[2]
-    near = np.mean(np.abs(points) > (1 - _NEAR) * walls, axis=0) > 0.01
+    near = np.mean(np.abs(points) > (1 - _NEAR) * walls, axis=0) > _OFTEN
     at_wall = tuple(name for name, is_near in zip(target.names, near, strict=True) if is_near)
     draws = np.array(to_natural(points), float)
     return Posterior(target.names, draws, method, khat, worth, mixed, chains, at_wall)

@@ -71,6 +71,11 @@ class Turned:
         matrix[self.place, self.place] = self.row[self.place]
         return matrix
 
+    @property
+    def reach(self) -> Array:
+        """What a step of one in each coordinate amounts to, at most."""
+        return np.asarray(np.abs(self.back).T @ self.likelihood.reach)
+
     def turned(self, position: Array) -> Array:
         """Return these coordinates of a position."""
         return _moved(position, self.place, float(self.row @ position))

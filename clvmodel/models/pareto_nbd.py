@@ -24,8 +24,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, exprel, log1p, log_expit
+from scipy.special import expit, exprel, log1p
 
+from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.point import Array, Derivatives, Seed, as_arrays, as_float, symmetric
 from clvmodel.models.purchase_model import Histories, PurchaseModel, PurchaseTimes
 from clvmodel.numerics.power_laws import peaked_integral, power_integral, power_moments
@@ -44,7 +45,7 @@ _TINY = 1e-300  # stands for what is smaller, also for 0, where that would be in
 
 @dataclass(frozen=True, slots=True)
 class ParetoNBD(PurchaseModel):
-    """One point of the Pareto/NBD family; a fitted model is such a point, never unfitted.
+    """One point of the Pareto/NBD family; a fitted model is one, so it has no unfitted state.
 
     Parameters: r (shape) and alpha (rate, in time units) of the purchase rate; s (shape) and beta
     (rate, in time units) of the dropout rate. Methods are pure, elementwise and broadcasting, and
@@ -73,7 +74,7 @@ class ParetoNBD(PurchaseModel):
         "beta high": "nobody leaves, or all leave at the same rate, s / beta",
     }
 
-    def _falls(self, start: Array, end: Array) -> tuple[Array, Array]:
+    def _log_growth(self, start: Array, end: Array) -> tuple[Array, Array]:
         """Logs of (alpha + end) / (alpha + start) and (beta + end) / (beta + start)."""
         _, alpha, _, beta = self.arrays()
         gap = end - start
@@ -85,28 +86,29 @@ class ParetoNBD(PurchaseModel):
         return power_integral(r + x, alpha + t_x, s + 1, beta + t_x, T - t_x)
 
     def _log_ratio(
-        self, x: Array, t_x: Array, falls: tuple[Array, Array], integral: Array
+        self, x: Array, t_x: Array, silence: tuple[Array, Array], integral: Array
     ) -> Array:
         """Log of "left before T" over "alive at T"."""
         r, _, s, beta = self.arrays()
         at_start = np.maximum(integral * (s / (beta + t_x)), _TINY)
-        return np.asarray((r + x) * falls[0] + s * falls[1] + np.log(at_start))
+        return np.asarray((r + x) * silence[0] + s * silence[1] + np.log(at_start))
 
     def _log_odds(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log of "alive at T" over "left before"; infinite at the moment of a purchase."""
-        ratio = self._log_ratio(x, t_x, self._falls(t_x, T), self._integral(x, t_x, T))
+        ratio = self._log_ratio(x, t_x, self._log_growth(t_x, T), self._integral(x, t_x, T))
         return np.where(t_x < T, -ratio, np.inf)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """Log density of each history, natural log [FH05]; the caller sums and weighs."""
         x, t_x, T = as_arrays(x, t_x, T)
-        ratio = self._log_ratio(x, t_x, self._falls(t_x, T), self._integral(x, t_x, T))
-        return as_float(self._log_likelihood(x, self._falls(np.zeros_like(T), T), ratio))
+        ratio = self._log_ratio(x, t_x, self._log_growth(t_x, T), self._integral(x, t_x, T))
+        return as_float(self._log_likelihood(x, self._log_growth(np.zeros_like(T), T), ratio))
 
-    def _log_likelihood(self, x: Array, ages: tuple[Array, Array], ratio: Array) -> Array:
+    def _log_likelihood(self, x: Array, age: tuple[Array, Array], ratio: Array) -> Array:
         r, alpha, s, _ = self.arrays()
         counted = tabulated(lambda k: log_rising(r, k) - k * np.log(alpha), x, r, alpha)
-        return np.asarray(counted - (r + x) * ages[0] - s * ages[1] - log_expit(-ratio))
+        either = np.maximum(ratio, 0) + log1p(np.exp(-np.abs(ratio)))  # log(1 + exp(ratio))
+        return np.asarray(counted - (r + x) * age[0] - s * age[1] + either)
 
     def derivatives(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Derivatives:
         """Log-likelihood, gradient (4, n) and Hessian (4, 4, n) in (r, alpha, s, beta).
@@ -118,17 +120,17 @@ class ParetoNBD(PurchaseModel):
         r, alpha, s, beta = self.arrays()
         bought, seen, since = r + x, alpha + t_x, beta + t_x
         exposure, life = alpha + T, beta + T
-        falls, ages = self._falls(t_x, T), self._falls(np.zeros_like(T), T)
+        silence, age = self._log_growth(t_x, T), self._log_growth(np.zeros_like(T), T)
         integral, mean, second = power_moments(bought, seen, s + 1, since, T - t_x)
-        ratio = self._log_ratio(x, t_x, falls, integral)
+        ratio = self._log_ratio(x, t_x, silence, integral)
         alive, left = expit(-ratio), expit(ratio)
         # Leaving at y rather than after T moves the gradient by constants and `slope` times the
         # functions of y - t_x that have this `mean` and `second` moments: on average by `apart`.
         slope = -1.0, bought / seen, -1.0, (s + 1) / since
         apart = (
-            falls[0] - mean[0],
+            silence[0] - mean[0],
             slope[1] * (mean[1] - (T - t_x) / exposure),
-            falls[1] - mean[2] + 1 / s,
+            silence[1] - mean[2] + 1 / s,
             slope[3] * (mean[3] - 1) + s / life,
         )
         both = alive * left
@@ -151,13 +153,13 @@ class ParetoNBD(PurchaseModel):
         entries[3, 3] += left * (1 - s * v_x * (2 + v_x) - bend) / since**2
         gradient = np.stack(
             np.broadcast_arrays(
-                gaps[0] - ages[0] + left * apart[0],
+                gaps[0] - age[0] + left * apart[0],
                 (r * u - x) / exposure + left * apart[1],
-                left * apart[2] - ages[1],
+                left * apart[2] - age[1],
                 s * v / life + left * apart[3],
             )
         )
-        value = self._log_likelihood(x, ages, ratio)
+        value = self._log_likelihood(x, age, ratio)
         return Derivatives(value, gradient, symmetric(entries, 4, value))
 
     def update(self, x: ArrayLike, T: ArrayLike) -> ParetoNBD:
@@ -241,14 +243,11 @@ class ParetoNBD(PurchaseModel):
         return type(self)(self.r, self.alpha * factor, self.s, self.beta * factor)
 
     @classmethod
-    def start(cls, x: Array, t_x: Array, T: Array, weight: Array) -> Self:  # noqa: ARG003
+    def start(cls, x: Array, t_x: Array, T: Array, weight: Array) -> Self:
         """Return a rough point to begin a search at: the moments of x, few leaving."""
-        total = weight.sum()
-        exposure = max((weight * T).sum() / total, np.finfo(float).tiny)
-        mean = max((weight * x).sum() / total, 1e-3)
-        excess = (weight * (x - mean) ** 2).sum() / total - mean
-        r = float(np.clip(mean**2 / max(excess, 1e-3 * mean), 0.05, 20.0))
-        return cls(r, r * exposure / mean, 1.0, 3.0 * exposure)
+        buying = BGNBD.start(x, t_x, T, weight)
+        exposure = max((weight * T).sum() / weight.sum(), np.finfo(float).tiny)
+        return cls(buying.r, buying.alpha, 1.0, 3.0 * exposure)
 
 
 def _no_purchase(t: Array, r: Array, alpha: Array, s: Array, beta: Array) -> Array:

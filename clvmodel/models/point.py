@@ -46,6 +46,8 @@ class Point:
         """Refuse a parameter that is not a finite positive number."""
         values: tuple[Any, ...] = self.values()
         for name, value in zip(self.names(), values, strict=True):
+            if isinstance(value, np.ndarray) and value.dtype.kind not in "iuf":
+                raise ParameterError.not_positive(type(self).__name__, name, value)
             if isinstance(value, np.ndarray) and value.ndim:
                 if not bool(np.all(np.isfinite(value) & (value > 0))):
                     bad = value[~(np.isfinite(value) & (value > 0))][0]

@@ -126,7 +126,7 @@ class PurchaseModel(Point):
     ) -> Array:
         """Chance of exactly n purchases in (T, T + t]; with no history, for a new customer."""
         n, t, x, t_x, T = as_arrays(n, t, x, t_x, T)
-        whole = (n >= 0) & (n == np.floor(n))
+        whole = (n >= 0) & (n == np.floor(n)) & np.isfinite(n)
         alive = self.p_alive(x, t_x, T)
         new = self.update(x, T)._new_pmf(np.where(whole, n, 0.0), t)
         return as_float(np.where(whole, alive * new + (1 - alive) * (n == 0), 0.0))
@@ -136,9 +136,10 @@ class PurchaseModel(Point):
     ) -> Array:
         """Chance of at most n purchases in (T, T + t]; with no history, for a new customer."""
         n, t, x, t_x, T = as_arrays(n, t, x, t_x, T)
-        more = np.floor(np.maximum(n, 0.0)) + 1
+        counts = (n >= 0) & (n < np.inf)
+        more = np.floor(np.where(counts, n, 0.0)) + 1
         tail = self.p_alive(x, t_x, T) * self.update(x, T)._new_tail(more, t)
-        return as_float(np.where(n >= 0, 1 - tail, 0.0))
+        return as_float(np.where(counts, 1 - tail, n > 0))
 
     def p_purchase(
         self, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
@@ -156,4 +157,4 @@ class PurchaseModel(Point):
         """
         x, t_x, T = as_arrays(x, t_x, T)
         alive = self.p_alive(x, t_x, T)
-        return as_float(np.where(alive > 0, alive * self.update(x, T)._new_lifetime(), 0.0))
+        return as_float(alive * np.where(alive > 0, self.update(x, T)._new_lifetime(), 0.0))

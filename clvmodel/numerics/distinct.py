@@ -95,7 +95,7 @@ def whole_codes(column: Array) -> Codes | None:
         low, high = float(scaled.min()), float(scaled.max())
         if not -1e9 < low <= high < 1e9:
             return None
-        whole = np.rint(scaled)
+        whole = np.rint(scaled).astype(float, copy=False)  # single precision would not hold a sum
         if _nearly(scaled, whole):
             least = np.rint(low)
             whole -= least

@@ -22,7 +22,7 @@ _STEPS = 60  # Newton steps to the cut, which stop when they are near
 
 # Rules for two power laws, with how far each reaches: the variation of the exponent, and that times
 # the fourth power of the length, which says how near the integrand's singularities are. Found by a
-# search over shapes of all kinds, which a test repeats: within reach, a rule is right to 2e-11.
+# search over shapes of all kinds, which a test repeats: within reach, rules are right to 2e-11.
 _REACH = (  # nodes, bend, variation, variation * length^4
     (5, 0.05, 1.2, 0.04),
     (6, 0.1, 3.0, 0.3),
@@ -131,12 +131,11 @@ class _Falling(NamedTuple):
         for _ in range(_STEPS):
             grown = ratio * expm1(length)
             excess = decay * length + power * log1p(grown) - _CUT
-            if not np.any(excess > 1):
+            beyond = excess > 1
+            if not beyond.any():
                 break
             slope = decay + power * (ratio + grown) / (1 + grown)
-            length = np.where(
-                excess > 1, length - excess / np.where(excess > 1, slope, 1.0), length
-            )
+            length = np.where(beyond, length - excess / np.where(beyond, slope, 1.0), length)
         self.length[rows] = length
         self.variation[rows] = np.abs(decay) * length + power * log1p(ratio * expm1(length))
 

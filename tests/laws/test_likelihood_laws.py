@@ -15,26 +15,104 @@ def test_every_registered_model_has_points():
         assert all(type(model) is MODELS[name] for model, _ in points)
 
 
+def extremes(case):
+    """Histories at the edges of what can be, in the unit of the model."""
+    if not case.buys:
+        typical = np.median(case.data(100, seed=0)["monetary_value"])
+        x = np.array([0.0, 1.0, 1.0, 500.0, 500.0, 500.0])
+        return [x, typical * np.array([0.0, 1e-6, 1e6, 1.0, 1e-6, 1e4])]
+    if case.discrete:
+        end = case.span
+        rows = [(0, 0, 0), (0, 0, end), (1, 1, end), (end, end, end)]
+        rows += [(0, 0, 500), (1, 1, 500), (1, 500, 500), (500, 500, 500), (499, 499, 500)]
+        return list(np.transpose(np.array(rows, float)))
+    rows = [(0, 0, 0), (0, 0, 1), (1, 1e-9, 1), (3, 1, 1), (500, 1, 1), (500, 1e-6, 1)]
+    rows += [(0, 0, 1e6), (1, 0.5, 1e6), (2, 1e-12, 1e-9)]
+    return list(np.transpose(np.array(rows)) * np.array([1, case.span, case.span])[:, None])
+
+
+def all_histories(case, size, seed):
+    """Ordinary and extreme ones."""
+    pairs = zip(case.histories(size, seed), extremes(case), strict=True)
+    return [np.concatenate(pair) for pair in pairs]
+
+
+def slopes(function, model, size=1e-3):
+    """Derivatives of function(model) in the log-parameters: central differences, fourth order."""
+
+    def at(i, k):
+        values = np.array(model.values())
+        values[i] *= np.exp(k * size)
+        return function(type(model)(*values))
+
+    places = range(len(model.names()))
+    return np.array(
+        [(8 * (at(i, 1) - at(i, -1)) - (at(i, 2) - at(i, -2))) / (12 * size) for i in places]
+    )
+
+
+@every_model
+def test_derivatives_hold_together(case):
+    """The value is the log-likelihood, the gradient the score, the Hessian symmetric."""
+    history = all_histories(case, 300, seed=1)
+    derivatives = case.model.derivatives(*history)
+    names, size = len(case.model.names()), history[0].size
+    assert derivatives.value.shape == (size,)
+    assert derivatives.gradient.shape == (names, size)
+    assert derivatives.hessian.shape == (names, names, size)
+    assert all(np.isfinite(part).all() for part in derivatives)
+    expected = case.model.log_likelihood(*history)
+    np.testing.assert_allclose(derivatives.value, expected, rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(derivatives.gradient, case.model.score(*history))
+    np.testing.assert_array_equal(derivatives.hessian, np.swapaxes(derivatives.hessian, 0, 1))
+
+
 @every_model
 def test_score_is_the_gradient(case):
-    history = case.histories(300, seed=1)
-    score = case.model.score(*history)
-    assert score.shape == (len(case.model.names()), 300)
-    for i in range(len(score)):
-        np.testing.assert_allclose(score[i], slope(case.model, history, i), rtol=2e-8, atol=1e-8)
+    """Differences of a value V carry its rounding, 1e-16 V / 1e-3."""
+    history = all_histories(case, 300, seed=1)
+    score = case.model.score(*history) * np.array(case.model.values())[:, None]
+    value = case.model.log_likelihood(*history)
+    error = np.abs(score - slopes(lambda model: model.log_likelihood(*history), case.model))
+    assert np.all(error <= 2e-8 * np.abs(score) + 1e-11 * (1 + np.abs(value)))
 
 
-def slope(model, history, i, size=1e-3):
-    """Derivative of the log-likelihood in parameter i: central differences of fourth order."""
-    values = np.array(model.values())
-    step = size * values[i]
+@every_model
+def test_hessian_is_the_slope_of_the_gradient(case):
+    history = all_histories(case, 300, seed=1)
+    values = np.array(case.model.values())[:, None]
+    _, gradient, hessian = case.model.derivatives(*history)
+    bend = hessian * values * values[:, None]
+    numeric = slopes(lambda model: model.derivatives(*history).gradient, case.model) * values
+    size = 1 + np.abs(gradient * values).max(axis=0) + np.abs(bend).max(axis=(0, 1))
+    assert np.all(np.abs(bend - numeric) <= 1e-7 * np.abs(bend) + 1e-10 * size)
 
-    def at(k):
-        moved = values.copy()
-        moved[i] += k * step
-        return type(model)(*moved).log_likelihood(*history)
 
-    return (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / (12 * step)
+@every_model
+def test_derivatives_of_one_history_are_those_of_many(case):
+    """Any shape of history, read-only too: tables over counts and single numbers agree."""
+    history = all_histories(case, 9, seed=2)
+    for column in history:
+        column.setflags(write=False)
+    many = case.model.derivatives(*history)
+    square = case.model.derivatives(*(column.reshape(-1, 3) for column in history))
+    for part, other in zip(many, square, strict=True):
+        assert other.shape == (*part.shape[:-1], part.shape[-1] // 3, 3)
+        np.testing.assert_allclose(other.reshape(part.shape), part, rtol=1e-13, atol=1e-13)
+    for i, alone in enumerate(zip(*history, strict=True)):
+        for part, other in zip(many, case.model.derivatives(*alone), strict=True):
+            assert np.shape(other) == part.shape[:-1]
+            np.testing.assert_allclose(other, part[..., i], rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e6])
+@every_model
+def test_derivatives_stay_finite_near_the_limits(case, factor):
+    """Each parameter runs away alone, then all of them together."""
+    history = all_histories(case, 50, seed=3)
+    for moved in [*np.eye(len(case.model.names())), 1.0]:
+        model = type(case.model)(*(np.array(case.model.values()) * factor**moved))
+        assert all(np.isfinite(part).all() for part in model.derivatives(*history))
 
 
 @every_model
@@ -45,20 +123,18 @@ def test_score_has_mean_zero_at_the_truth(case):
 @every_model
 def test_score_varies_as_the_likelihood_bends(case):
     """E[s s'] = -E[s']: a likelihood that is no density fails it."""
-    history = case.histories(100_000, seed=3)
-    score = case.model.score(*history)
-    values = np.array(case.model.values())
-    for i, value in enumerate(values):
-        ahead, behind = values.copy(), values.copy()
-        ahead[i], behind[i] = value * (1 + 1e-4), value * (1 - 1e-4)
-        bend = type(case.model)(*ahead).score(*history) - type(case.model)(*behind).score(*history)
-        assert_mean_zero(score[i] * score + bend / (2e-4 * value))
+    _, score, hessian = case.model.derivatives(*case.histories(100_000, seed=3))
+    assert_mean_zero(score[:, None] * score + hessian)
 
 
 @pytest.mark.parametrize("factor", [7.0, 0.01])
 @every_model
 def test_rescaling(case, factor):
-    """Other units change the density by their Jacobian, and no prediction but money."""
+    """Other units change the density by their Jacobian, and no prediction but money.
+
+    Where nothing has a unit, nothing changes.
+    """
+    factor = factor if case.model.scaled else 1.0
     history = case.histories(200, seed=4)
     scaled = [
         column * factor if name in case.model.scaled else column
@@ -109,7 +185,7 @@ def test_scalars_give_scalars(case):
 
 @every_model
 def test_whole_numbers_and_float32_are_as_good(case):
-    history = [np.array([2.0, 0.0]), np.array([1.0, 0.0]), np.array([3.0, 3.0])]
+    history = [np.array([2.0, 0.0]), np.array([2.0, 0.0]), np.array([3.0, 3.0])]
     history = history[: len(case.model.columns)]
     for kind in (np.int64, np.float32):
         other = [column.astype(kind) for column in history]
@@ -142,7 +218,9 @@ def test_no_customers_are_no_trouble(case):
     nobody = [np.empty(0)] * len(case.model.columns)
     for result in [case.model.log_likelihood(*nobody), *case.predictions(nobody)]:
         assert result.shape == (0,)
-    assert case.model.score(*nobody).shape == (len(case.model.names()), 0)
+    names = len(case.model.names())
+    shapes = [part.shape for part in case.model.derivatives(*nobody)]
+    assert shapes == [(0,), (names, 0), (names, names, 0)]
 
 
 @pytest.mark.parametrize("value", [0, 0.0, -1.0, np.nan, np.inf, -np.inf], ids=repr)
