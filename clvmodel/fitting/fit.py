@@ -195,13 +195,20 @@ class Fit(Generic[M]):
         ]
         lines += [
             f"{row['parameter']:{wide}}{row['estimate']:12.5g}{row['std_error']:12.4g}"
-            f"{row['low']:12.5g}{row['high']:12.5g}"
+            f"{_end(row['low'], row['estimate']):>12}{_end(row['high'], row['estimate']):>12}"
             for row in self.rows()
         ]
         return "\n".join([*lines, self.message])
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(str(self))}</pre>"
+
+
+def _end(end: float, estimate: float) -> str:
+    """An end of an interval; one a million times away is no bound."""
+    if end > 1e6 * estimate > 0:
+        return "no bound"
+    return f"{0.0 if 0 < end < 1e-6 * estimate else end:.5g}"
 
 
 def _model_from(data: dict[str, Any]) -> Any:

@@ -216,6 +216,8 @@ def sample_posterior(
     rng = np.random.default_rng(seed)
     size = max(_FEWEST, int(np.ceil(_OVERSAMPLING * n)))
     sample = _weigh(target, SplitStudent.around(target.value, *target.shape), size, rng)
+    if sample.khat <= SURE and not sample.suffices(SURE, n / 4):  # wide, but not too narrow: go on
+        sample = _weigh(target, sample.proposal, 4 * size, rng)
     team = None
     for _ in range(_SEARCHES):
         if sample.suffices(SURE, n / 4):

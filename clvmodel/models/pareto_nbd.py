@@ -53,7 +53,7 @@ class ParetoNBD(PurchaseModel):
 
     >>> model = ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)  # CDNOW, in weeks
     >>> print(model.expected_purchases(39, x=2, t_x=30.43, T=38.86).round(3))
-    1.413
+    1.455
     """
 
     r: float

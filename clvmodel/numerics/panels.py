@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _ENTRIES = 1 << 14  # nodes times rows at a time: temporaries stay in the processor's cache
-_TRUST = 3e-8  # share of the last coefficients in an integral that is then right to 1e-11
+_TRUST = 1e-8  # the last coefficients as a share of the integral, which is then right to 5e-10
 
 
 class Rule(NamedTuple):

@@ -74,9 +74,8 @@ def power_moments(a: Array, alpha: Array, b: Array, beta: Array, width: Array) -
     for rows, weights, values, others in settled(
         falling.features, _KNOWN, falling.reach(), _LADDER
     ):
+        total[rows] = sums = weights @ values
         values *= weights[:, None]
-        sums = values.sum(axis=0)
-        total[rows] = sums
         values /= sums
         for i in range(4):
             weighed = values * others[i]

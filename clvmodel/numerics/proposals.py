@@ -20,9 +20,10 @@ Density = Callable[[Array], Array]
 """Log density, up to a constant, of points (d, k) -> (d); -inf where there is none."""
 
 # Degrees of freedom of the tails. Log densities of parameters fall at least linearly where the data
-# say something: slower than a normal's, faster than any t's. 10 costs a fifth of the effective size
-# when the target is normal; a mixture of many is not normal between its centres and gets 5.
-_SPLIT_FREEDOM, _MIXTURE_FREEDOM = 10.0, 5.0
+# say something: slower than a normal's, faster than any t's. 10 for up to four parameters costs a
+# fifth of the effective size when the target is normal; with more parameters a t wastes more in its
+# tails, so that they are made lighter. A mixture is rough between its centres and gets 5.
+_SPLIT_FREEDOM, _PER_PARAMETER, _MIXTURE_FREEDOM = 10.0, 2.5, 5.0
 _STEPS = np.array([0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0])  # where the tails are looked at
 _NARROWEST, _WIDEST = 0.2, 5.0  # scales that a look at the tails may lead to
 _CENTRES = 100
@@ -67,9 +68,9 @@ class SplitStudent(NamedTuple):
         points = mode + _STEPS[:, None, None] * halves
         top = log_density(mode[None])[0]
         fall = top - log_density(points.reshape(-1, mode.size)).reshape(len(_STEPS), -1)
-        power = 2 / (_SPLIT_FREEDOM + mode.size)
+        freedom = _freedom(mode.size)
         with np.errstate(over="ignore"):
-            apart = _SPLIT_FREEDOM * np.expm1(power * np.maximum(fall, 1e-9))
+            apart = freedom * np.expm1(2 * np.maximum(fall, 1e-9) / (freedom + mode.size))
         called_for = np.max(_STEPS[:, None] / np.sqrt(apart), axis=0)
         walls = np.where(halves > 0, bounds - mode, bounds + mode)
         room = np.min(walls / np.maximum(np.abs(halves), 1e-300), axis=1)
@@ -81,7 +82,7 @@ class SplitStudent(NamedTuple):
         shape = (size, self.centre.size)
         ahead = rng.random(shape) < self.ahead / (self.ahead + self.behind)
         scale = np.where(ahead, self.ahead, -self.behind)
-        steps = scale * np.abs(_student(rng, shape, _SPLIT_FREEDOM))
+        steps = scale * np.abs(_student(rng, shape, _freedom(self.centre.size)))
         return np.asarray(self.centre + steps @ self.axes.T)
 
     def log_density(self, points: Array) -> Array:
@@ -89,7 +90,8 @@ class SplitStudent(NamedTuple):
         steps = np.linalg.solve(self.axes, (points - self.centre).T).T
         steps = steps / np.where(steps > 0, self.ahead, self.behind)
         volume = np.linalg.slogdet(self.axes)[1] + np.sum(np.log((self.ahead + self.behind) / 2))
-        each = _student_density(np.sum(steps**2, axis=1), steps.shape[1], _SPLIT_FREEDOM)
+        size = self.centre.size
+        each = _student_density(np.sum(steps**2, axis=1), size, _freedom(size))
         return np.asarray(each - volume)
 
 
@@ -143,6 +145,10 @@ def systematic(weight: Array, size: int, rng: np.random.Generator) -> NDArray[np
     steps = np.cumsum(weight)
     index = np.searchsorted(steps, marks * steps[-1], side="right")
     return rng.permutation(np.minimum(index, weight.size - 1))
+
+
+def _freedom(size: int) -> float:
+    return max(_SPLIT_FREEDOM, _PER_PARAMETER * size)
 
 
 def _student(rng: np.random.Generator, shape: tuple[int, ...], freedom: float) -> Array:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from reference import COPIED_GRIDS, COPY, SOURCES, grid, over_sources
 
-from clvmodel import BGBB, BGNBD, MBGNBD, GammaGamma
+from clvmodel import BGBB, BGNBD, MBGNBD, GammaGamma, ParetoNBD
+from clvmodel.value.discounting import discounted
 
 SMALLEST = 1e-290  # below this, values are not compared
 
@@ -25,16 +26,27 @@ def test_the_copy_equals_every_source(model, source):
 
 @rows("bgnbd")
 def test_bg_nbd(row):
-    check_purchases(BGNBD, row)
+    check_purchases(BGNBD(row["r"], row["alpha"], row["a"], row["b"]), row)
 
 
 @rows("mbgnbd")
 def test_mbg_nbd(row):
-    check_purchases(MBGNBD, row)
+    check_purchases(MBGNBD(row["r"], row["alpha"], row["a"], row["b"]), row)
 
 
-def check_purchases(family, row):
-    model = family(row["r"], row["alpha"], row["a"], row["b"])
+@rows("pnbd")
+def test_pareto_nbd(row):
+    model = ParetoNBD(row["r"], row["alpha"], row["s"], row["beta"])
+    check_purchases(model, row)
+    history = [np.array([float(row[name])]) for name in ("x", "t_x", "T")]
+    for_ever = 34 / row["delta"]  # what comes later counts exp(-34)
+    near(
+        discounted(lambda u: model.expected_purchases(u, *history), for_ever, row["delta"])[0],
+        row["dert"],
+    )
+
+
+def check_purchases(model, row):
     history = row["x"], row["t_x"], row["T"]
     cet, new = model.expected_purchases(row["t"], *([value, 0] for value in history))
     near_log_likelihood(model.log_likelihood(*history), row["loglik"])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from recipes_bg_bb import RECIPES as BG_BB
+from recipes_pareto_nbd import RECIPES as PARETO_NBD
 from reference import COPY, SOURCES, over_sources, published
 
 import clvmodel as clv
@@ -16,6 +17,7 @@ from clvmodel import BGNBD, MBGNBD
 from clvmodel.tables.summary import summarize
 
 COMPUTED = 1e-9  # `computed` has 12 digits
+DIFFERENCES = {"pnbd.clvtools.se": 5e-9}  # computed from differences of the log-likelihood
 ROUNDED = BGNBD(0.243, 4.414, 0.793, 2.426)
 ROUNDED_MBG = MBGNBD(0.525, 6.183, 0.891, 1.614)
 
@@ -32,11 +34,11 @@ class Known:
         group = np.minimum(self.cdnow.frequency, 7).astype(int)
         return np.bincount(group, weights=values) / np.bincount(group)
 
-    def expected_by_week(self, weeks):
+    def expected_by_week(self, weeks, model=None):
         """Expected repeat purchases of all customers by the end of each week of 1997."""
         birth = self.cdnow.T.max() - self.cdnow.T
         since = np.maximum(np.asarray(weeks)[:, None] - birth, 0)
-        return self.model.expected_purchases(since).sum(axis=1)
+        return (model or self.model).expected_purchases(since).sum(axis=1)
 
     def bought_by_week(self, weeks):
         day = (self.orders["date"] - self.orders["date"].min()).dt.days
@@ -118,6 +120,7 @@ def spreadsheet(k, e):
 WEEKS = range(20, 26)
 RECIPES = {
     **BG_BB,
+    **PARETO_NBD,
     "bgnbd.cdnow.params": lambda k, e: k.model.values(),
     "bgnbd.cdnow.loglik": lambda k, e: k.fit.log_likelihood,
     "bgnbd.cdnow.cet_example": spreadsheet,
@@ -174,7 +177,8 @@ def test_every_entry_has_a_recipe():
 @pytest.mark.parametrize("entry", [e for _, e in ENTRIES], ids=[name for name, _ in ENTRIES])
 def test_published(entry, known):
     got = np.asarray(RECIPES[entry["id"]](known, entry), float)
-    np.testing.assert_allclose(got, entry["computed"], rtol=COMPUTED)
+    exact = DIFFERENCES.get(entry["id"], COMPUTED)
+    np.testing.assert_allclose(got, entry["computed"], rtol=exact)
     if not entry["status"].startswith("NOT"):
         np.testing.assert_allclose(got, entry["value"], **tolerance(entry))
 

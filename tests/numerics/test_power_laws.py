@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import beta as beta_function
-from scipy.special import betainc, expm1, log1p
+from scipy.special import betainc, betaincc, expm1, log1p
 
 from clvmodel.numerics.panels import gauss
 from clvmodel.numerics.power_laws import peaked_integral, power_integral, power_moments
@@ -84,11 +84,11 @@ def test_one_power_law(seed):
 def test_order_does_not_matter():
     a, alpha, b, beta, width = shapes("ordinary", 500, seed=7)
     one, other = power_moments(a, alpha, b, beta, width), power_moments(b, beta, a, alpha, width)
-    np.testing.assert_array_equal(one.value, other.value)
+    np.testing.assert_allclose(one.value, other.value, rtol=1e-13)
     for i, j in [(0, 2), (1, 3), (2, 0), (3, 1)]:
-        np.testing.assert_array_equal(one.mean[i], other.mean[j])
-        np.testing.assert_array_equal(one.second[i, i], other.second[j, j])
-    np.testing.assert_array_equal(one.second[0, 3], other.second[1, 2])
+        np.testing.assert_allclose(one.mean[i], other.mean[j], rtol=1e-12)
+        np.testing.assert_allclose(one.second[i, i], other.second[j, j], rtol=1e-12)
+    np.testing.assert_allclose(one.second[0, 3], other.second[1, 2], rtol=1e-12)
 
 
 def test_no_width_no_integral():
@@ -133,7 +133,11 @@ def test_a_peak_of_one_scale_is_an_incomplete_beta_function():
     fall = excess + b
     assert np.all((top > 0) & (top <= width))
     at_top = np.exp(rise * np.log(top / (alpha + top)) - fall * log1p(top / alpha))
-    exact = betainc(rise, fall, width / (alpha + width)) * beta_function(rise, fall)
+    shares = width / (alpha + width), alpha / (alpha + width)
+    below = np.where(
+        shares[0] < 0.5, betainc(rise, fall, shares[0]), betaincc(fall, rise, shares[1])
+    )
+    exact = below * beta_function(rise, fall)
     known = exact > 1e-250
     assert known.mean() > 0.5
     np.testing.assert_allclose((value * at_top)[known], exact[known], rtol=1e-10)
@@ -146,12 +150,10 @@ def test_peaks_of_all_kinds():
 
     def fallen(v):
         """-log of h(top exp(v)) / h(top)."""
-        share = top / (alpha + top)
-        alpha_part = np.where(v < 0, v, 0) + np.where(
-            v < 0, log1p((1 - share) * expm1(-v)), log1p(share * expm1(v))
-        )
-        beta_part = np.log(beta / (beta + top) + top / (beta + top) * np.exp(v))
-        return -rise * v + (rise + excess) * alpha_part + b * beta_part
+        rising = np.maximum(alpha / (alpha + top) * expm1(-v), np.finfo(float).eps - 1)
+        alpha_part = np.log((alpha + top * np.exp(v)) / (alpha + top))
+        beta_part = np.log((beta + top * np.exp(v)) / (beta + top))
+        return rise * log1p(rising) + excess * alpha_part + b * beta_part
 
     rule, total = gauss(20, panels=60), 0.0
     for side, limit in ((-1.0, 700.0), (1.0, np.log(width / top))):
@@ -161,7 +163,7 @@ def test_peaks_of_all_kinds():
             beyond = fallen(side * middle) > 45
             low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
         total = total + high * (rule.weights @ np.exp(-fallen(side * rule.nodes * high)))
-    np.testing.assert_allclose(value, total, rtol=1e-10)
+    np.testing.assert_allclose(value, total, rtol=5e-10)
 
 
 @pytest.mark.parametrize("rise", [1.0, 1e3, 1e6, 1e9, 1e15])

@@ -43,13 +43,34 @@ def test_against_a_dictionary(first, second, weighted):
         np.testing.assert_array_equal(of_cell[cells.where], column)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_rows_the_cells_are_the_same(kind, weighted):
+    rng = np.random.default_rng([7, list(KINDS).index(kind)])
+    columns = [
+        KINDS[kind](rng, 500),
+        rng.poisson(1.0, 500).astype(float),
+        KINDS["sevenths"](rng, 500),
+    ]
+    before = [column.copy() for column in columns]
+    weight = rng.integers(1, 5, 500) / 4 if weighted else None
+    expected, got = collapse(columns, weight), collapse(columns, weight, rows=False)
+    for column, other in zip(got.columns, expected.columns, strict=True):
+        np.testing.assert_allclose(column, other, rtol=1e-15, atol=0)
+    np.testing.assert_array_equal(got.weight, expected.weight)
+    assert got.where.size == 0
+    for column, copy in zip(columns, before, strict=True):
+        np.testing.assert_array_equal(column, copy)
+
+
 def test_many_columns_do_not_overflow():
     rng = np.random.default_rng(2)
     columns = [rng.integers(0, 10**8, 50).astype(float) for _ in range(8)]
     columns = [np.concatenate([c, c]) for c in columns]
-    cells = collapse(columns)
-    assert len(cells.weight) == 50
-    assert (cells.weight == 2).all()
+    for rows in (True, False):
+        cells = collapse(columns, rows=rows)
+        assert len(cells.weight) == 50
+        assert (cells.weight == 2).all()
 
 
 @pytest.mark.parametrize("gap", [1e-9, 1e-8])
@@ -70,5 +91,6 @@ def test_read_only_columns_come_back_unchanged():
 
 
 def test_nothing():
-    cells = collapse([np.array([]), np.array([])])
-    assert cells.weight.size == cells.where.size == cells.columns[0].size == 0
+    for rows in (True, False):
+        cells = collapse([np.array([]), np.array([])], rows=rows)
+        assert cells.weight.size == cells.where.size == cells.columns[0].size == 0
