@@ -195,7 +195,7 @@ class Fit(Generic[M]):
         ]
         lines += [
             f"{row['parameter']:{wide}}{row['estimate']:12.5g}{row['std_error']:12.4g}"
-            f"{_end(row['low'], row['estimate']):>12}{_end(row['high'], row['estimate']):>12}"
+            f"{_end(row, 'low'):>12}{_end(row, 'high'):>12}"
             for row in self.rows()
         ]
         return "\n".join([*lines, self.message])
@@ -204,11 +204,14 @@ class Fit(Generic[M]):
         return f"<pre>{escape(str(self))}</pre>"
 
 
-def _end(end: float, estimate: float) -> str:
-    """An end of an interval; one a million times away is no bound."""
-    if end > 1e6 * estimate > 0:
+def _end(row: dict[str, Any], side: str) -> str:
+    """An end of an interval; that of a parameter a million times away is no bound."""
+    end, estimate = row[side], row["estimate"]
+    if ":" in row["parameter"]:
+        return f"{end:.5g}"
+    if end > 1e6 * estimate:
         return "no bound"
-    return f"{0.0 if 0 < end < 1e-6 * estimate else end:.5g}"
+    return f"{0.0 if end < 1e-6 * estimate else end:.5g}"
 
 
 def _model_from(data: dict[str, Any]) -> Any:

@@ -151,7 +151,7 @@ class Posterior:
         Raises MissingDependencyError without the package arviz.
         """
         try:
-            import arviz  # type: ignore[import-not-found, import-untyped, unused-ignore]
+            import arviz
         except ImportError as error:
             raise MissingDependencyError.for_feature("arviz", "to_arviz()", error) from error
         chains = min(self.chains, len(self.draws))

@@ -15,7 +15,8 @@ from clvmodel.fitting.likelihood import WALL, Likelihood, Local
 
 Array = NDArray[np.float64]
 
-_ENDED = 1e-7  # of a standard normal deviation
+_NEAR = 0.5  # of a log-parameter
+_ENDED = 1e-6  # of a standard normal deviation
 _TURNS = 60
 
 
@@ -93,6 +94,14 @@ def _moved(position: Array, i: int, value: float) -> Array:
     return moved
 
 
+def _ridge(hessian: Array, i: int) -> Array:
+    """How the best other coordinates move with the one numbered i: those of a quadratic."""
+    others = np.arange(len(hessian)) != i
+    ridge = np.ones(len(hessian))
+    ridge[others] = np.linalg.lstsq(hessian[np.ix_(others, others)], -hessian[others, i])[0]
+    return ridge
+
+
 def _end(
     turned: Turned, top: Array, best: float, side: float, step: float, limit: float
 ) -> float | None:
@@ -102,11 +111,18 @@ def _end(
     """
     i, others = turned.place, turned.turned(top)
     wall = max(WALL, abs(float(others[i])) + 1)
+    ridge = _ridge(turned.local(others).hessian, i)
 
     def excess(value: float) -> float:
-        nonlocal others
+        nonlocal others, ridge
         # the others may go farther, so that those which run away together are all open
-        others, local = climb(turned, _moved(others, i, value), held=[i], wall=2 * wall)
+        by = value - others[i]
+        start = np.clip(others + by * ridge, -2 * wall, 2 * wall)
+        if abs(by) * turned.reach[i] > _NEAR:  # a quadratic may not hold so far away
+            starts = start, _moved(others, i, value)
+            start = max(starts, key=lambda position: turned.local(position).value)
+        others, local = climb(turned, start, held=[i], wall=2 * wall)
+        ridge = _ridge(local.hessian, i)
         loss = 2 * turned.likelihood.total * max(best - local.value, 0.0)
         return float(np.sqrt(loss)) - limit
 

@@ -113,8 +113,8 @@ def test_numbers_and_words(name, case):
     for parameter, (low, high) in fit.interval().items():
         assert 0 <= low <= fit.parameters[parameter] <= high
         assert high < np.inf or "do not bound" in fit.message
-    history = list(data.values())
-    for ahead in np.array([0.01, 1.0, 100.0]) * data["T"].max():
+    history = [column[:40] for column in data.values()]
+    for ahead in np.array([0.01, 1.0, 10.0]) * data["T"].max():
         expected = fit.model.expected_purchases(ahead, *history)
         assert (np.isfinite(expected) & (expected >= 0)).all()
         for chance in (fit.model.p_purchase(ahead, *history), fit.model.pmf(1, ahead, *history)):
