@@ -21,7 +21,7 @@ class ParameterError(ClvError, ValueError):
     """A model parameter or an option has a value it cannot have."""
 
     @classmethod
-    def not_positive(cls, model: str, name: str, value: float) -> Self:
+    def not_positive(cls, model: str, name: str, value: object) -> Self:
         """A model was made from a parameter that is not a finite positive number."""
         return cls(f"{model}: {name} == {value!r}, must be finite and > 0.")
 
