@@ -170,8 +170,10 @@ class Fit(Generic[M]):
             rest = {k: v for k, v in data.items() if k not in ("format", "model", "covariance_log")}
             days_in(rest["unit"])
             covariance = tuple(tuple(float(v) for v in row) for row in data["covariance_log"])
+            if {len(covariance), *map(len, covariance)} != {len(model.names())}:
+                raise ValueError("the covariance is of another size")
             return Fit(model=model, covariance_log=covariance, **rest)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"This fit is damaged: {type(error).__name__}: {error}") from error
 
     @classmethod
@@ -222,5 +224,6 @@ def _model_from(data: dict[str, Any]) -> Any:
         return base
     entries = tuple((str(p), str(label), float(value)) for p, label, value in coefficients)
     model = CovariateModel(base, Design.from_dict(covariates), entries)
-    model.effects  # noqa: B018 -- raises where the entries do not fit the design
+    if sum(len(effect.regressors) for effect in model.effects) != len(entries):
+        raise ValueError("coefficients of parameters that take none")
     return model

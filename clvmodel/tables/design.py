@@ -151,7 +151,8 @@ def _arrow(name: str, values: Any) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
-        column = pc.cast(column.dictionary_decode(), pa.string())
+        words = pc.cast(column.dictionary, pa.string())
+        column = pa.DictionaryArray.from_arrays(column.indices, words).dictionary_decode()
     missing = pc.is_null(column, nan_is_null=True)
     if pc.any(missing).as_py():
         rows = np.flatnonzero(missing.to_numpy(zero_copy_only=False))

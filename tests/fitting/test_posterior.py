@@ -384,7 +384,6 @@ def test_to_arviz(monkeypatch, version):
 
 
 def test_to_the_arviz_that_is_installed():
-    pytest.importorskip("arviz")
     data = posterior_of(8, 2).to_arviz()["posterior"]
     assert data["a"].dims == ("chain", "draw")
     np.testing.assert_array_equal(data["a"].values, [[0, 4, 8, 12], [2, 6, 10, 14]])

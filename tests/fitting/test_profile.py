@@ -269,7 +269,7 @@ def test_a_fit_without_its_data_has_no_profile():
 
 @pytest.mark.parametrize(
     ("case", "fits"),
-    [(Case(*POINTS["BGNBD"][1]), 50), (DOLLARS, 100)],
+    [(Case(*POINTS["BGNBD"][1]), 40), (DOLLARS, 60)],
     ids=["BGNBD", "GammaGamma"],
 )
 def test_nine_of_ten_intervals_hold_the_truth(case, fits):
@@ -277,7 +277,7 @@ def test_nine_of_ten_intervals_hold_the_truth(case, fits):
     truth = dict(zip(case.model.names(), case.model.values(), strict=True))
     held = dict.fromkeys([(name, m) for name in truth for m in ("delta", "profile")], 0)
     for seed in range(fits):
-        fit = fit_of(case, size=200, seed=1000 + seed)
+        fit = fit_of(case, size=400, seed=1000 + seed)
         for method in ("delta", "profile"):
             for name, (low, high) in fit.interval(0.9, method=method).items():
                 held[name, method] += low < truth[name] < high
