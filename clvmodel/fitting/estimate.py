@@ -23,6 +23,7 @@ from clvmodel.tables.design import Design
 Array = NDArray[np.float64]
 ENGINES = ("native", "lifetimes")
 _LARGEST = 700.0  # logarithm of a parameter that a float still holds
+VAGUE = 1e8  # a 95% interval that spans more than this factor is said in words
 FOREIGN_CONVERGED = 1e-4  # largest gradient per customer that another engine is granted
 
 
@@ -190,11 +191,25 @@ def _in_words(likelihood: Likelihood, end: Optimum, model: Any) -> str:
             f"limit in which {'; '.join(limits)}. Predictions within the time observed hold; "
             "single parameters do not."
         )
+    vague = _vague(likelihood, end) if not (end.empty or end.flat) else []
+    if vague:
+        words.append(
+            f"The data say little about {', '.join(vague)}: a 95% interval spans a factor of more "
+            f"than {VAGUE:.0e}. Predictions within the time observed hold."
+        )
     if likelihood.penalty:
         words.append(f"Drawn towards ordinary values by penalty {likelihood.penalty:g}.")
     if model.caveat:
         words.append(model.caveat)
     return " ".join(words)
+
+
+def _vague(likelihood: Likelihood, end: Optimum) -> list[str]:
+    """Parameters whose interval is so wide that a word is due."""
+    names = likelihood.family.names()
+    spread = np.sqrt(np.diag(covariance_of(end.information)))[: len(names)]
+    wide = 2 * 1.96 * spread > np.log(VAGUE)
+    return [name for name, is_wide in zip(names, wide, strict=True) if is_wide]
 
 
 def _foreign(
