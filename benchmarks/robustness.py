@@ -6,7 +6,8 @@ Each package fits each case in a process of its own, with a time limit. `--lifet
 name the interpreter in which a package is installed, if it is not this one; a package that cannot
 be imported is left out, and the page says so. `--mcmc` adds pymc-marketing's sampler for BG/NBD.
 `--keep` names a file that holds every answer, so that a run which was interrupted goes on.
-`--model` and `--case` (a part of its name) restrict the run, which then is printed, not written.
+`--model` restricts the run to one model. With `--case` (a part of its name) it is printed, not
+written.
 """
 
 from __future__ import annotations
@@ -247,13 +248,14 @@ def main() -> None:
             if p in versions and getattr(options, p) != sys.executable
         )
         + " --mcmc" * options.mcmc
+        + f" --model {options.model}" * bool(options.model)
     )
     whole = [
         page.header("Hard data", COMMAND + flags, shown, text),
         page.table(heads, scores),
         *parts,
     ]
-    if options.model or options.case:
+    if options.case:
         print("\n".join(whole))
     else:
         print(page.write("robustness.md", whole))
