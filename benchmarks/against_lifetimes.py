@@ -102,7 +102,8 @@ def compare(model: str, data: Data, once: bool) -> tuple[list[str], list[str]]:
     behind = "-"
     if other is not None:
         values = [float(other.params_[name]) for name in family.names()]
-        behind = page.short(fit.log_likelihood - family(*values).log_likelihood(*columns).sum())
+        theirs_at = float(family(*values).log_likelihood(*columns).sum())
+        behind = f"{fit.log_likelihood - theirs_at:.4f}"
     fits = [f"{fit.cells.weight.size:,}", *ratio(ours, theirs), behind]
     return fits, ratio(*predictions(fit.model, other, data, once))
 

@@ -99,6 +99,9 @@ def kind(fit: Any, wide: bool) -> str:
         return f"at a limit: {bound.group(1)} not bounded"
     if "say nothing" in fit.message:
         return "the data say nothing"
+    vague = re.search(r"say little about ([^:]*):", fit.message)
+    if vague:
+        return f"inner maximum, little said about {vague.group(1)}"
     return "unsaid" if wide else "inner maximum"
 
 

@@ -40,7 +40,7 @@ def simulated(model, seed):
 def says_why(fit):
     """Whether a fit that is not at an inner maximum explains itself."""
     wide = any(high > 1e8 * low for low, high in fit.interval().values())
-    words = re.search("do not bound|say nothing|[Nn]ot converged", fit.message)
+    words = re.search("do not bound|say nothing|say little|[Nn]ot converged", fit.message)
     return words or (fit.converged and not wide)
 
 
