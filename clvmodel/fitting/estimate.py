@@ -71,15 +71,18 @@ def fit(
         raise ParameterError.out_of_range("penalty", penalty, "finite and >= 0")
     given = read_input(model, data, unit, weight)
     used = informative(model, given.columns, given.weight)
-    left_out = float(given.weight[~used].sum())
+    left_out = float((~used).sum() if given.weight is None else given.weight[~used].sum())
     design, chosen = _design(model, given, covariates)
     codes = [] if design is None else design.codes(given.source)
     if design is not None and codes[0].size != used.size:
         raise DataError(
             f"{design.names[0]} has {codes[0].size} values, {model.columns[0]} has {used.size}."
         )
-    cells = collapse([c[used] for c in (*given.columns, *codes)], given.weight[used])
-    cells = Cells(cells.columns, cells.weight, np.empty(0, np.intp))  # no rows are kept
+    columns, weights = [*given.columns, *codes], given.weight
+    if not used.all():
+        columns = [column[used] for column in columns]
+        weights = None if weights is None else weights[used]
+    cells = collapse(columns, weights, rows=False)
     likelihood = pose(model, cells, design, chosen, float(penalty))
     if engine == "lifetimes":
         if design is not None or penalty:

@@ -106,6 +106,17 @@ class Fit(Generic[M]):
             for (name, value), s in zip(self.parameters.items(), map(float, spread), strict=True)
         }
 
+    def at(self, parameters: NDArray[np.float64]) -> Any:
+        """Return the model with other parameters and coefficients, in the order of `parameters`."""
+        values = [float(value) for value in parameters]
+        model: Any = self.model
+        if not isinstance(model, CovariateModel):
+            return type(model)(*values)
+        k = len(model.base.names())
+        coefficients = zip(model.coefficients, values[k:], strict=True)
+        moved = tuple((name, label, value) for (name, label, _), value in coefficients)
+        return CovariateModel(model.family(*values[:k]), model.design, moved)
+
     def sample(self, n: int, *, seed: Seed = None) -> Posterior:
         """Draw n sets of parameters from their posterior under flat priors on the log scale.
 

@@ -18,10 +18,10 @@ Array = NDArray[np.float64]
 
 
 class Input(NamedTuple):
-    """Columns in the model's order, weights, the unit of time, and where covariates stand."""
+    """Columns in the model's order, weights (None: 1 each), the unit, where covariates stand."""
 
     columns: list[Array]
-    weight: Array
+    weight: Array | None
     unit: str
     source: Any
 
@@ -44,14 +44,15 @@ def read_input(model: Any, data: Any, unit: str | None, weight: Any) -> Input:
     size = len(columns[0])
     if size == 0:
         raise DataError("There are no customers to fit.")
-    weights = np.ones(size) if weight is None else _floats("weight", weight)
-    for name, column in zip([*model.columns, "weight"], [*columns, weights], strict=True):
+    weights = None if weight is None else _floats("weight", weight)
+    named = dict(zip(model.columns, columns, strict=True))
+    for name, column in (named if weights is None else {**named, "weight": weights}).items():
         if len(column) != size:
             raise DataError(f"{name} has {len(column)} values, {model.columns[0]} has {size}.")
         if not np.isfinite(column).all():
             row = int(np.argmin(np.isfinite(column)))
             raise DataError(f"{name} == {column[row]} in row {row}, must be finite.")
-    if (weights < 0).any() or not weights.any():
+    if weights is not None and ((weights < 0).any() or not weights.any()):
         raise DataError("weight must be >= 0 everywhere and > 0 somewhere.")
     return Input(columns, weights, own_unit, data)
 
@@ -79,19 +80,20 @@ def _from_summary(
 
 def _floats(name: str, values: Any) -> Array:
     try:
-        return np.array(values, dtype=float).ravel()
+        return np.asarray(values, dtype=float).ravel()
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} holds values that are no numbers: {error}.") from error
 
 
-def informative(model: Any, columns: list[Array], weights: Array) -> NDArray[np.bool_]:
+def informative(model: Any, columns: list[Array], weights: Array | None) -> NDArray[np.bool_]:
     """Rows that the likelihood depends on. Raises DataError for impossible histories."""
+    some = np.ones(len(columns[0]), bool) if weights is None else weights > 0
     if "n" in model.columns:
         check_opportunities(*columns)
-        return weights > 0
+        return some
     if "recency" in model.columns:
         check_histories(*columns)
-        return weights > 0
+        return some
     frequency, value = columns
     check_histories(frequency, np.zeros_like(frequency), np.ones_like(frequency))
     if (value[frequency > 0] < 0).any():
@@ -100,7 +102,7 @@ def informative(model: Any, columns: list[Array], weights: Array) -> NDArray[np.
             f"monetary_value == {value[row]:g} in row {row}, must be >= 0: net the refunds, "
             "or leave the customer out."
         )
-    used = (weights > 0) & (frequency > 0) & (value > 0)
+    used = some & (frequency > 0) & (value > 0)
     if not used.any():
         raise DataError(
             "No customer has a repeat purchase with a positive value; "

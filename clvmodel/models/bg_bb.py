@@ -28,6 +28,8 @@ from numpy.typing import ArrayLike, NDArray
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.models.bg_bb_sums import counts, log_of, silence, silence_derivatives, summed
 from clvmodel.models.point import Array, Derivatives, Point, Seed, as_arrays, as_float
+from clvmodel.models.purchase_model import within_unit
+from clvmodel.numerics.counts import count_quantile
 from clvmodel.numerics.distinct import by_distinct
 from clvmodel.numerics.rising import log_rising_ratio
 from clvmodel.numerics.special import digamma_gap, tabulated, trigamma_gap
@@ -224,6 +226,24 @@ class BGBB(Point):
     ) -> Array:
         """Chance of a purchase at one or more of the next t opportunities: 1 - pmf(0, ...)."""
         return as_float(self.p_alive(x, t_x, n) * self._if_alive(BGBB._new_tail, x, n, t, 1))
+
+    def quantile(
+        self, q: ArrayLike, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, n: ArrayLike = 0
+    ) -> Array:
+        """Smallest k such that at most k purchases come at the next t with chance q or more.
+
+        For 0 < q < 1, else ParameterError; a whole number, as float64.
+        """
+        q, t, x, t_x, n = as_arrays(q, _opportunities("t", t), x, t_x, n)
+        within_unit("q", q)
+        with np.errstate(divide="ignore"):
+            room = (1 - q) / self.p_alive(x, t_x, n)
+        t, new = np.broadcast_to(t, room.shape).ravel(), self.update(x, n).spread(room.shape)
+
+        def tail(k: Array, rows: NDArray[np.intp]) -> Array:
+            return new.take(rows)._new_tail(t[rows], k)
+
+        return as_float(count_quantile(tail, room.ravel()).reshape(room.shape))
 
     def expected_lifetime(self, x: ArrayLike = 0, t_x: ArrayLike = 0, n: ArrayLike = 0) -> Array:
         """Mean number of opportunities after n at which the customer is alive.

@@ -37,6 +37,9 @@ Counts = NDArray[np.int64]
 # Up to this t / alpha the integrand of the mean varies slowly enough for Gauss-Jacobi.
 _SLOW = 200.0
 
+# Chances below this are settled to it and not to their own size, which no rule would reach.
+_NOBODY = 1e-30
+
 
 @dataclass(frozen=True, slots=True)
 class BGNBD(PurchaseModel):
@@ -155,17 +158,18 @@ class BGNBD(PurchaseModel):
         """E_p[(1 - (1 + p t / alpha)^-r) / p], p ~ Beta(a, b).
 
         Smooth and positive, also at a = 1 where [FHL05 eq. 9, 10] divide by a - 1, and where their
-        2F1 overflows.
+        2F1 overflows. For ever it is E[1 / p]: infinite unless a > 1.
         """
         t, r, alpha, a, b = np.broadcast_arrays(t, *self.arrays())
         ratio = (t / alpha).ravel()
-        moves = np.flatnonzero(ratio > 0)
+        moves = np.flatnonzero((ratio > 0) & (ratio < np.inf))
+        for_ever = np.where(a > 1, (a + b - 1) / np.where(a > 1, a - 1, 1.0), np.inf)
+        mean = np.where(ratio > 0, for_ever.ravel(), 0.0)
         shape, ratio = r.ravel()[moves], ratio[moves]
 
         def bought_per_coin(p: Array, rows: NDArray[np.intp]) -> Array:
             return np.asarray(-np.expm1(-shape[rows] * np.log1p(p * ratio[rows])) / p)
 
-        mean = np.zeros(t.size)
         mean[moves] = beta_mean(
             bought_per_coin, a.ravel()[moves], b.ravel()[moves], slow=ratio <= _SLOW
         )
@@ -193,6 +197,26 @@ class BGNBD(PurchaseModel):
             return some
         bought = np.where(n == 1, some, betainc(n, r, t / (alpha + t)))
         return np.asarray(np.exp(log_beta_ratio(a, b, n - 1)) * bought)
+
+    def _new_survival(self, t: Array) -> Array:
+        """E_p[(1 + p t / alpha)^-r]: each purchase by t tosses a coin, and all say stay.
+
+        p ~ Beta(a, b); a coin at the first purchase gives b / (a + b) times the same with b + 1.
+        """
+        t, r, alpha, a, b = np.broadcast_arrays(t, *self.arrays())
+        first = b / (a + b) if self.first_coins else np.ones(t.shape)
+        ratio = (t / alpha).ravel()
+        moves = np.flatnonzero((ratio > 0) & (ratio < np.inf))
+        later = np.where(ratio < np.inf, 1.0, 0.0)
+        shape, ratio = r.ravel()[moves], ratio[moves]
+        left, stayed = a.ravel()[moves], b.ravel()[moves] + self.first_coins
+
+        def stays(p: Array, rows: NDArray[np.intp]) -> Array:
+            return np.asarray(np.exp(-shape[rows] * np.log1p(p * ratio[rows])) + _NOBODY)
+
+        mean = beta_mean(stays, left, stayed, slow=ratio <= _SLOW)
+        later[moves] = np.maximum(mean - _NOBODY, 0.0)
+        return np.asarray(first * later.reshape(t.shape))
 
     def _new_lifetime(self) -> Array:
         """Mean number of coins, (a + b - 1) / (a - 1), times mean gap, alpha / (r - 1)."""

@@ -29,6 +29,7 @@ from scipy.special import expit, exprel, log1p
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.point import Array, Derivatives, Seed, as_arrays, as_float, symmetric
 from clvmodel.models.purchase_model import Histories, PurchaseModel, PurchaseTimes
+from clvmodel.numerics.distinct import by_distinct
 from clvmodel.numerics.power_laws import peaked_integral, power_integral, power_moments
 from clvmodel.numerics.special import (
     digamma_gap,
@@ -40,6 +41,7 @@ from clvmodel.numerics.special import (
 
 Counts = NDArray[np.int64]
 
+_FAR = 1e250  # a time after which nothing happens: stands for infinity
 _TINY = 1e-300  # stands for what is smaller, also for 0, where that would be infinite
 
 
@@ -95,8 +97,13 @@ class ParetoNBD(PurchaseModel):
 
     def _log_odds(self, x: Array, t_x: Array, T: Array) -> Array:
         """Log of "alive at T" over "left before"; infinite at the moment of a purchase."""
-        ratio = self._log_ratio(x, t_x, self._log_growth(t_x, T), self._integral(x, t_x, T))
-        return np.where(t_x < T, -ratio, np.inf)
+
+        def odds(x: Array, t_x: Array, T: Array) -> Array:
+            ratio = self._log_ratio(x, t_x, self._log_growth(t_x, T), self._integral(x, t_x, T))
+            return np.where(t_x < T, -ratio, np.inf)
+
+        one = all(p.ndim == 0 for p in self.arrays())
+        return by_distinct(odds, x, t_x, T) if one else odds(x, t_x, T)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """Log density of each history, natural log [FH05]; the caller sums and weighs."""
@@ -171,10 +178,12 @@ class ParetoNBD(PurchaseModel):
         """Mean rate r / alpha times mean time alive, smooth also at s = 1 where [FH05] divide by 0.
 
         The mean of min(t, lifetime) is the integral of (1 + y / beta)^-s over y in (0, t).
+        For ever it is infinite unless s > 1.
         """
         r, alpha, s, beta = self.arrays()
-        log_life = log1p(t / beta)
-        return np.asarray(r * (beta / alpha) * log_life * exprel((1 - s) * log_life))
+        log_life = log1p(np.minimum(t, _FAR) / beta)
+        mean = r * (beta / alpha) * log_life * exprel((1 - s) * log_life)
+        return np.asarray(np.where((t == np.inf) & (s <= 1), np.inf, mean))
 
     def _new_pmf(self, n: Array, t: Array) -> Array:
         """n purchases and alive at t, or leaving before t after n: nothing is subtracted.
@@ -194,7 +203,7 @@ class ParetoNBD(PurchaseModel):
 
     def _new_tail(self, n: Array, t: Array) -> Array:
         """The n-th purchase comes before t and before the customer leaves."""
-        n, t, r, alpha, s, beta = np.broadcast_arrays(n, t, *self.arrays())
+        n, t, r, alpha, s, beta = np.broadcast_arrays(n, np.minimum(t, _FAR), *self.arrays())
         result = np.zeros(n.shape)
         one, more = n == 1, (n > 1) & (t > 0) & (n < np.inf)
         t1, r1, alpha1, s1, beta1 = (v[one] for v in (t, r, alpha, s, beta))
@@ -203,6 +212,11 @@ class ParetoNBD(PurchaseModel):
         top, peak = peaked_integral(n, r, alpha, s, beta, t)
         result[more] = peak * _nth_purchase(n, top, r, alpha, s, beta)
         return result
+
+    def _new_survival(self, t: Array) -> Array:
+        """E[exp(-mu t)] = (1 + t / beta)^-s."""
+        t, _, _, s, beta = np.broadcast_arrays(t, *self.arrays())
+        return np.asarray(np.exp(-s * log1p(t / beta)))
 
     def _new_lifetime(self) -> Array:
         """Mean of 1 / mu: beta / (s - 1)."""

@@ -76,6 +76,15 @@ class Point:
         """Values of the parameters as float arrays, in order."""
         return tuple(np.asarray(value, float) for value in self.values())
 
+    def spread(self, shape: tuple[int, ...]) -> Self:
+        """Return the points of data of this shape, flattened: one number, or one per element."""
+        spread = (np.broadcast_to(v, shape).ravel() if v.ndim else v for v in self.arrays())
+        return type(self)(*spread)
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the points of these rows of the data, where there is one per row."""
+        return type(self)(*(v[rows] if v.ndim else v for v in self.arrays()))
+
     @classmethod
     def from_log(cls, log_parameters: ArrayLike) -> Self:
         """Make the model whose parameters have these logarithms, one row per parameter."""

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from clvmodel.errors import ParameterError
 from clvmodel.models.point import Array, Derivatives, Point, Seed, as_arrays, as_float
+from clvmodel.numerics.counts import count_quantile
 from clvmodel.numerics.distinct import by_distinct
 
 
@@ -92,6 +94,10 @@ class PurchaseModel(Point):
         """P(X(t) >= n) for whole n >= 1."""
         raise NotImplementedError
 
+    def _new_survival(self, t: Array) -> Array:
+        """Chance not to have left after t, whatever is bought until then."""
+        raise NotImplementedError
+
     def _new_lifetime(self) -> Array:
         """Mean time until the customer leaves; inf where there is no mean."""
         raise NotImplementedError
@@ -110,16 +116,29 @@ class PurchaseModel(Point):
         x, t_x, T, silent = as_arrays(x, t_x, T, silent)
         return as_float(expit(self._log_odds(x, t_x, T + silent)))
 
+    def p_survive(self, t: ArrayLike) -> Array:
+        """Chance that a new customer has not left after t >= 0, in [0, 1].
+
+        Unlike `p_alive` it knows no history but the first purchase: the share of all customers of
+        age t who still are some. Falls in t, to 0 at inf. Shape of t and the parameters.
+        """
+        return as_float(self._new_survival(np.asarray(t, float)))
+
     def expected_purchases(
         self, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
     ) -> Array:
-        """Mean number of purchases in (T, T + t]; with no history, in a new customer's first t."""
+        """Mean number of purchases in (T, T + t]; with no history, in a new customer's first t.
+
+        For ever, t = inf, it may be infinite: customers who hardly ever leave are then so frequent
+        that there is no mean.
+        """
         t, x, t_x, T = as_arrays(t, x, t_x, T)
         alive = self.p_alive(x, t_x, T)
         if any(p.ndim for p in self.arrays()):
-            return as_float(alive * self.update(x, T)._new_mean(t))
-        new = by_distinct(lambda t, x, T: self.update(x, T)._new_mean(t), t, x, T)
-        return as_float(alive * new)
+            new = self.update(x, T)._new_mean(t)
+        else:
+            new = by_distinct(lambda t, x, T: self.update(x, T)._new_mean(t), t, x, T)
+        return as_float(alive * np.where(alive > 0, new, 0.0))
 
     def pmf(
         self, n: ArrayLike, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
@@ -149,6 +168,24 @@ class PurchaseModel(Point):
         some = self.update(x, T)._new_tail(np.ones_like(t), t)
         return as_float(self.p_alive(x, t_x, T) * some)
 
+    def quantile(
+        self, q: ArrayLike, t: ArrayLike, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0
+    ) -> Array:
+        """Smallest n such that at most n purchases come in (T, T + t] with chance q or more.
+
+        For 0 < q < 1, else ParameterError; a whole number, as float64.
+        """
+        q, t, x, t_x, T = as_arrays(q, t, x, t_x, T)
+        within_unit("q", q)
+        with np.errstate(divide="ignore"):
+            room = (1 - q) / self.p_alive(x, t_x, T)
+        t, new = np.broadcast_to(t, room.shape).ravel(), self.update(x, T).spread(room.shape)
+
+        def tail(n: Array, rows: NDArray[np.intp]) -> Array:
+            return new.take(rows)._new_tail(n, t[rows])
+
+        return as_float(count_quantile(tail, room.ravel()).reshape(room.shape))
+
     def expected_lifetime(self, x: ArrayLike = 0, t_x: ArrayLike = 0, T: ArrayLike = 0) -> Array:
         """Mean time from T until the customer leaves, 0 for those who have left by then.
 
@@ -158,3 +195,11 @@ class PurchaseModel(Point):
         x, t_x, T = as_arrays(x, t_x, T)
         alive = self.p_alive(x, t_x, T)
         return as_float(alive * np.where(alive > 0, self.update(x, T)._new_lifetime(), 0.0))
+
+
+def within_unit(name: str, value: Array) -> None:
+    """Refuse what is not strictly between 0 and 1: raises ParameterError."""
+    good = (value > 0) & (value < 1)
+    if not np.all(good):
+        bad = float(value[~good].flat[0])
+        raise ParameterError.out_of_range(name, bad, "between 0 and 1, both excluded")

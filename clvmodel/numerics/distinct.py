@@ -21,6 +21,7 @@ _PARTS = (1.0, 7.0, 30.4375, 365.25)  # of whole numbers: days, counted in weeks
 _ROUNDING = 1e-12  # relative, so that tiny numbers are not taken for 0
 _SPARSE = 4  # a table of all possible keys is used where it has at most so many per row
 _FEW = 256  # rows below which looking for equal ones costs more than it saves
+_MANY = 1 << 16  # rows that are computed at a time
 _SOME = 64  # rows that a column is judged by before all of it is read
 
 
@@ -73,11 +74,21 @@ def by_distinct(function: Callable[..., Array], *columns: Array) -> Array:
         return function(*columns)
     keys = _keys(whole_codes(column) for column in columns)
     if keys is None:
-        return function(*columns)
+        return _in_blocks(function, columns)
     first, where = _rows(keys)
+    del keys
     if 2 * first.size > where.size:
+        return _in_blocks(function, columns)
+    return np.take(_in_blocks(function, [column[first] for column in columns]), where, axis=-1)
+
+
+def _in_blocks(function: Callable[..., Array], columns: Sequence[Array]) -> Array:
+    """function(*columns), some rows at a time: what it works with stays small."""
+    if columns[0].size <= _MANY:
         return function(*columns)
-    return np.asarray(function(*(column[first] for column in columns))[..., where])
+    starts = range(0, columns[0].size, _MANY)
+    parts = (function(*(column[i : i + _MANY] for column in columns)) for i in starts)
+    return np.concatenate(list(parts), axis=-1)
 
 
 def whole_codes(column: Array) -> Codes | None:

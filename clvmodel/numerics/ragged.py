@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 _BLOCK = 1 << 14  # entries at a time, which stay in the processor's cache
 
@@ -34,3 +35,14 @@ def over_terms(function: Callable[..., Array], length: Array, *columns: Array) -
     result = np.empty((*parts[0].shape[:-1], order.size))
     result[..., order] = np.concatenate(parts, axis=-1)
     return result
+
+
+def ranges(begins: Index, rows: Index) -> tuple[Index, Index]:
+    """Members of these rows, begins[row], ..., begins[row + 1] - 1, and whose (0, 1, ...) each is.
+
+    >>> ranges(np.array([0, 2, 2, 5]), np.array([2, 0]))
+    (array([2, 3, 4, 0, 1]), array([0, 0, 0, 1, 1]))
+    """
+    size = begins[rows + 1] - begins[rows]
+    owner = np.repeat(np.arange(rows.size), size)
+    return np.arange(owner.size) + np.repeat(begins[rows] - (np.cumsum(size) - size), size), owner

@@ -81,6 +81,11 @@ def native_frame(columns: Mapping[str, Any] | pa.Table, kind: str = DEFAULT_KIND
     return nw.from_arrow(table, backend=kind).to_native()  # type: ignore[arg-type]
 
 
+def dates(days: Any) -> pa.Array:
+    """Dates, to the millisecond, of whole numbers of days since 1970-01-01."""
+    return pa.array(days.astype("datetime64[D]").astype("datetime64[ms]"))
+
+
 def pandas_table(rows: Sequence[Mapping[str, Any]], index: str | None = None) -> Any:
     """Build a small pandas table from dictionaries, one per row."""
     import pandas as pd

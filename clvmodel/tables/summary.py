@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.duckdb_source import read_purchases
-from clvmodel.tables.frames import native_frame, read_frame
+from clvmodel.tables.frames import dates, native_frame, read_frame
 from clvmodel.tables.purchases import Purchases, Reconciliation, to_day
-from clvmodel.units import UNIT_NAMES, days_in, parse_date
+from clvmodel.units import UNIT_NAMES, days_in, horizon_in_days, parse_date
 
 Array = NDArray[np.float64]
 
@@ -194,6 +194,35 @@ class Summary:
             return self
         return replace(self, recency=self.recency * factor, T=self.T * factor, unit=unit)
 
+    def take(self, rows: NDArray[np.intp]) -> Summary:
+        """Return the summary of some customers, by row, without their single purchases."""
+        index = pa.array(rows)
+
+        def some(values: Array | None) -> Array | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            ids=self.ids.take(index),
+            frequency=self.frequency[rows],
+            recency=self.recency[rows],
+            T=self.T[rows],
+            first_value=some(self.first_value),
+            monetary_value=some(self.monetary_value),
+            reconciliation=None,
+            purchases=None,
+            attributes={name: column.take(index) for name, column in self.attributes.items()},
+        )
+
+    def after_silence(self, until: Any) -> Summary:
+        """Return the summary as it will be at a later day if nobody buys until then.
+
+        `until` is a date after `end`, a duration, or a number in the summary's unit.
+        """
+        days = horizon_in_days(until, self.unit, self.end, "silent_until")
+        end = None if self.end is None else self.end + dt.timedelta(days=round(days))
+        return replace(self, T=self.T + days / days_in(self.unit), end=end, purchases=None)
+
     @cached_property
     def frame(self) -> Any:
         """The summary as a table of the kind that came in, one row per customer."""
@@ -211,8 +240,8 @@ class Summary:
             scale, last = days_in(self.unit), to_day(self.end)
             first = last - np.rint(self.T * scale).astype(np.int64)
             bought = first + np.rint(self.recency * scale).astype(np.int64)
-            columns["first_purchase"] = _dates(first)
-            columns["last_purchase"] = _dates(bought)
+            columns["first_purchase"] = dates(first)
+            columns["last_purchase"] = dates(bought)
         columns.update(self.attributes)
         return native_frame(columns, self.kind)
 
@@ -291,10 +320,6 @@ def _rows_of(ids: pa.Array, table_ids: pa.Array, name: str) -> pa.Array:
             f"{first!r}: add them, with a category of their own where nothing is known."
         )
     return row
-
-
-def _dates(days: NDArray[np.int64]) -> pa.Array:
-    return pa.array(days.astype("datetime64[D]").astype("datetime64[ms]"))
 
 
 def check_histories(frequency: Array, recency: Array, T: Array) -> None:

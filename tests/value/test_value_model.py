@@ -20,6 +20,7 @@ from clvmodel.value.value_model import ValueModel
 
 COLUMNS = ["p_alive", "p_churn", "p_purchase", "expected_purchases"]
 MONEY = ["expected_spend", "expected_value", "clv"]
+PAST = ["historic_value", "lifetime_value"]
 SAME_YEAR = [
     "365D",
     "1998-09-30",
@@ -69,7 +70,7 @@ def test_the_unit_of_the_fit_does_not_matter(weeks, model, unit):
 
 def test_columns_and_ranges(weeks, model):
     table = model.predict(weeks, "39W")
-    assert list(table.columns) == ["customer_id", *COLUMNS, *MONEY]
+    assert list(table.columns) == ["customer_id", *COLUMNS, *MONEY, *PAST]
     assert table["customer_id"].tolist() == weeks.ids.to_pylist()
     for name in COLUMNS[:3]:
         assert table[name].between(0, 1).all()

@@ -6,8 +6,9 @@ from functools import cache
 import pandas as pd
 
 from clvmodel.datasets import load_cdnow
+from clvmodel.fitting.fit import Fit
 from clvmodel.tables.summary import summarize
-from clvmodel.value.value_model import ValueModel
+from clvmodel.value.value_model import FittedValueModel, ValueModel
 
 CDNOW = {"customer": "customer_id", "date": "date", "value": "amount"}
 ROLES = {"customer": "who", "date": "when", "value": "paid"}
@@ -48,3 +49,14 @@ def cdnow_weeks():
 def cdnow_model():
     """The model fitted to them."""
     return ValueModel().fit(cdnow_weeks())
+
+
+def fitted_at(model, spend=None, unit="D", **options):
+    """A fitted value model whose parameters are known, not estimated."""
+
+    def known(point):
+        k = len(point.names())
+        small = tuple(tuple(1e-8 * (i == j) for j in range(k)) for i in range(k))
+        return Fit(point, 0.0, small, 1.0, 0.0, unit, True, 0.0, "Known.")
+
+    return FittedValueModel(known(model), None if spend is None else known(spend), **options)

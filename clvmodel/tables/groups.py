@@ -1,0 +1,37 @@
+"""Groups of customers: by an attribute, or by the month of their first purchase."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from clvmodel.errors import ColumnError
+from clvmodel.tables.purchases import to_day
+from clvmodel.tables.summary import Summary
+from clvmodel.units import days_in
+
+COHORT = "cohort"
+
+
+def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]]:
+    """(the groups in ascending order, missing ones last; the group of each customer).
+
+    `by` is an attribute of the summary, or "cohort", the month of the first purchase ("2025-01");
+    None puts all customers in one group. Raises ColumnError.
+    """
+    if by is None:
+        return pa.array(["all"]), np.zeros(len(summary), np.intp)
+    column = summary.attributes.get(by)
+    if column is None and by == COHORT and summary.end is not None:
+        born = to_day(summary.end) - np.rint(summary.T * days_in(summary.unit)).astype(np.int64)
+        column = pa.array(born.astype("datetime64[D]").astype("datetime64[M]").astype(str))
+    if column is None:
+        raise ColumnError.missing("by", by, [*summary.attributes, COHORT])
+    values = column.dictionary_encode("encode")
+    code = values.indices.to_numpy(zero_copy_only=False).astype(np.intp)
+    order = pc.array_sort_indices(values.dictionary)
+    place = np.empty(len(order), np.intp)
+    place[order.to_numpy()] = np.arange(len(order))
+    return values.dictionary.take(order), place[code]
