@@ -31,6 +31,7 @@ _HOME = {
     "compare_fits": "clvmodel.fitting.compare",
     "ValueModel": "clvmodel.value.value_model",
     "FittedValueModel": "clvmodel.value.value_model",
+    "Explanation": "clvmodel.value.explain",
     "load": "clvmodel.value.value_model",
     "StoreFormula": "clvmodel.value.formulas",
     "ProfitRetention": "clvmodel.value.formulas",
@@ -43,6 +44,7 @@ _HOME = {
     "ColumnError": "clvmodel.errors",
     "ConvergenceError": "clvmodel.errors",
     "DataError": "clvmodel.errors",
+    "DriftWarning": "clvmodel.errors",
     "FileError": "clvmodel.errors",
     "IntegrationError": "clvmodel.errors",
     "MissingDependencyError": "clvmodel.errors",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from clvmodel.errors import ColumnError as ColumnError
     from clvmodel.errors import ConvergenceError as ConvergenceError
     from clvmodel.errors import DataError as DataError
+    from clvmodel.errors import DriftWarning as DriftWarning
     from clvmodel.errors import FileError as FileError
     from clvmodel.errors import IntegrationError as IntegrationError
     from clvmodel.errors import MissingDependencyError as MissingDependencyError
@@ -82,6 +85,7 @@ if TYPE_CHECKING:
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.tables.summary import summarize as summarize
+    from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention
     from clvmodel.value.formulas import StoreFormula as StoreFormula

@@ -85,3 +85,7 @@ class ConvergenceError(ClvError, RuntimeError):
         """Carry the partial fit."""
         super().__init__(message)
         self.fit = fit
+
+
+class DriftWarning(UserWarning):
+    """The customers are unlike those a model was fitted on: its predictions may not hold."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from clvmodel.errors import IntegrationError
-from clvmodel.numerics.special import log_beta_prime_density
+from clvmodel.numerics.special import beta_normaliser, log_beta_prime_density
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -119,9 +119,9 @@ def _with_ends(f: Integrand, a: Array, b: Array, rows: Rows) -> Array:
     return _logit_rule(inner, up_a, up_b, at_zero, offset, weight)
 
 
-def _log_density(y: Array, a: Array, b: Array) -> Array:
+def _log_density(y: Array, a: Array, b: Array, normaliser: Array) -> Array:
     """Log density of y = logit(p), p ~ Beta(a, b), as a deviance from its mode log(a / b)."""
-    return log_beta_prime_density(np.asarray(expit(y)), np.asarray(expit(-y)), a, b)
+    return log_beta_prime_density(np.asarray(expit(y)), np.asarray(expit(-y)), a, b, normaliser)
 
 
 def _logit_rule(
@@ -132,7 +132,8 @@ def _logit_rule(
     mode = np.log(a / b)
     at_mode = np.maximum(np.abs(g(mode, rows)), np.finfo(float).tiny)
     drop = _CUT + np.log(np.clip(scale / at_mode, 1.0, 1e26))
-    low, high = _fall(mode, -1.0, a, b, drop), _fall(mode, 1.0, a, b, drop)
+    normaliser = beta_normaliser(a, b)
+    low, high = (_fall(mode, side, a, b, normaliser, drop) for side in (-1.0, 1.0))
     step = np.minimum(0.6, 1.2 / np.sqrt(a * b / (a + b)))
     count = 2.0 ** np.ceil(np.log2((high - low) / step))
     result = np.empty(a.size)
@@ -140,7 +141,8 @@ def _logit_rule(
         group = rows[count == n]
 
         def weighed(y: Array, group: Rows = group) -> Array:
-            return np.asarray(np.exp(_log_density(y, a[group], b[group])) * g(y, group))
+            density = np.exp(_log_density(y, a[group], b[group], normaliser[group]))
+            return np.asarray(density * g(y, group))
 
         result[group] = _trapezoid(
             weighed, low[group], high[group], int(n), offset[group], weight[group]
@@ -156,11 +158,16 @@ def _trapezoid(
     The step is halved until two results agree.
     """
     width = high - low
-    start = np.zeros(low.size)
-    total = sum((h(low + width * (k / n)) for k in range(n + 1)), start=start)
+    together = max(1, _BLOCK // low.size)  # nodes at a time
+
+    def summed(places: Array) -> Array:
+        parts = [places[i : i + together, None] for i in range(0, places.size, together)]
+        return np.asarray(sum(h(low + width * part).sum(axis=0) for part in parts))
+
+    total = summed(np.arange(n + 1) / n)
     coarse = offset + weight * total * width / n
     for _ in range(4):
-        total = sum((h(low + width * ((k + 0.5) / n)) for k in range(n)), start=total)
+        total = total + summed((np.arange(n) + 0.5) / n)
         n *= 2
         fine = offset + weight * total * width / n
         gap = np.abs(fine - coarse) / np.abs(fine)
@@ -173,17 +180,17 @@ def _trapezoid(
     )
 
 
-def _fall(mode: Array, side: float, a: Array, b: Array, drop: Array) -> Array:
+def _fall(mode: Array, side: float, a: Array, b: Array, normaliser: Array, drop: Array) -> Array:
     """Where the log density has fallen by `drop` on one side of the mode, by bisection."""
-    top = _log_density(mode, a, b)
+    top = _log_density(mode, a, b, normaliser)
     inner, outer = np.zeros(a.size), np.full(a.size, 1.0)
     for _ in range(60):
-        short = _log_density(mode + side * outer, a, b) > top - drop
+        short = _log_density(mode + side * outer, a, b, normaliser) > top - drop
         if not short.any():
             break
         outer = np.where(short, 2 * outer, outer)
     for _ in range(20):
         middle = 0.5 * (inner + outer)
-        short = _log_density(mode + side * middle, a, b) > top - drop
+        short = _log_density(mode + side * middle, a, b, normaliser) > top - drop
         inner, outer = np.where(short, middle, inner), np.where(short, outer, middle)
     return np.asarray(mode + side * outer)

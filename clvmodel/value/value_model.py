@@ -25,7 +25,9 @@ from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import days_in
 from clvmodel.value.candidates import check_summary
 from clvmodel.value.dates import predict_dates
+from clvmodel.value.drift import Reference, warn_of_drift
 from clvmodel.value.explain import Explanation, explain
+from clvmodel.value.new_customers import predict_new
 from clvmodel.value.path import predict_path
 from clvmodel.value.predictions import Options, predict, spend_history
 from clvmodel.value.totals import predict_total
@@ -94,7 +96,9 @@ class ValueModel:
                     covariates=self.spend_covariates,
                     engine=self.engine,
                 )
-        return FittedValueModel(purchases, spend, self.spend_includes_first)
+        first = self.spend_includes_first
+        reference = Reference.of(purchases, spend, summary, first)
+        return FittedValueModel(purchases, spend, first, reference)
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,6 +108,7 @@ class FittedValueModel:
     purchases: Fit[Any]
     spend: Fit[Any] | None
     spend_includes_first: bool = False
+    reference: Reference | None = None
 
     kind = "model"
 
@@ -168,6 +173,8 @@ class FittedValueModel:
         options = Options(
             discount_rate, margin, quantiles, value_above, parameter_uncertainty, seed
         )
+        check_summary(summary)
+        warn_of_drift(self, summary)
         return predict(self, summary, horizon, options, silent_until)
 
     def predict_total(
@@ -215,6 +222,36 @@ class FittedValueModel:
         sums are those of `predict`. The last step is as long as is left.
         """
         return predict_path(self, summary, horizon, step, discount_rate, margin)
+
+    def predict_new(
+        self,
+        horizon: Any = "2Y",
+        *,
+        step: Any = "1M",
+        customers: Any = None,
+        discount_rate: float = 0.10,
+        margin: float = 1.0,
+    ) -> Any:
+        """Value of a new customer over time, the first purchase included: a table.
+
+        One row at 0, step, 2 steps, ... and one at the horizon. Columns: `days` since the first
+        purchase; `expected_purchases` by then, 1 at once; `expected_value`, margin x purchases x
+        the population's mean value of a purchase; `clv`, the same discounted to the first purchase.
+
+        `customers`, needed where the fits have covariates, is a table with one row for each kind of
+        customer and the covariates' columns, such as {"channel": ["web", "shop"]}: one curve for
+        each. Values by channel or cohort are had by a fit with that column as a covariate.
+
+        Raises UnitError, ParameterError, ColumnError or DataError.
+        """
+        return predict_new(
+            self,
+            horizon,
+            step=step,
+            customers=customers,
+            discount_rate=discount_rate,
+            margin=margin,
+        )
 
     def predict_dates(
         self,
@@ -277,6 +314,7 @@ class FittedValueModel:
             "purchases": self.purchases.to_dict(),
             "spend": spend,
             "spend_includes_first": self.spend_includes_first,
+            "reference": None if self.reference is None else self.reference.to_dict(),
         }
 
     def save(self, path: Any) -> None:
@@ -331,10 +369,13 @@ def load(path: Any) -> FittedValueModel:
     try:
         purchases = Fit.from_dict(data["purchases"])
         spend = None if data["spend"] is None else Fit.from_dict(data["spend"])
+        known = data.get("reference")
+        reference = None if known is None else Reference.from_dict(known)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     if _family(purchases) not in PURCHASE_MODELS.values() or (
         spend is not None and _family(spend) not in SPEND_MODELS.values()
     ):
         raise DataError(f"{path} is damaged: the models are not where they belong.")
-    return FittedValueModel(purchases, spend, bool(data.get("spend_includes_first", False)))
+    first = bool(data.get("spend_includes_first", False))
+    return FittedValueModel(purchases, spend, first, reference)
