@@ -12,8 +12,8 @@ slopes. Nothing is simulated.
 
 Averages over draws of the parameters factorize: the fits are separate, so the mean of P(k) times
 the mean of the Beta part is the mean of the product. As gamma then differs between draws, a curve
-depends on the share of c m in gamma + c m, smoothly: it is computed at a few shares, and a
-customer's quantile is interpolated between them.
+depends on the share of gamma in gamma + c m, smoothly in its logarithm: it is computed at a few
+such shares, and a customer's quantile is interpolated between them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.special import betainc, betaincinv, expit, polygamma
 
 Array = NDArray[np.float64]
@@ -31,8 +31,9 @@ Array = NDArray[np.float64]
 _FINE = 8.0  # points of the grid per standard deviation of the narrowest part of the curve
 _COARSE = 3.0  # the same for averages over draws, which are smoother
 _WIDEST, _LONGEST = 0.1, 20_000  # largest step of the grid, and its largest number of points
-_LOWEST = -40.0  # log u below which an amount is nothing
-_SHARES = 0.5 - 0.5 * np.cos((np.arange(5) + 0.5) * np.pi / 5)  # Chebyshev points in (0, 1)
+_FARTHEST = 60.0  # logs of u are looked at from minus to three times this
+_FEW = 1_500  # the largest number for averages over draws
+_WIDE, _MOST = 2.0, 9  # spread of log gamma over draws from which on so many points are needed
 
 
 @dataclass(frozen=True)
@@ -43,34 +44,54 @@ class Spending:
     q: Array
     gamma: Array
 
-    @property
-    def shares(self) -> Array:
-        """Shares of known spend at which curves are needed."""
-        return np.zeros(1) if len(self.p) == 1 else _SHARES
+    def points(self, wanted: Array) -> Array:
+        """Logs of gamma / (gamma + c m) at which curves are needed, to know those wanted.
 
-    def curve(self, c: float, k: Array, room: float) -> Curve:
+        One will do at the estimate; the wanted ones themselves where they are few, else points
+        (Chebyshev, with the ends) between which one can interpolate.
+        """
+        if len(self.p) == 1:
+            return np.zeros(1)
+        size = 5 if np.ptp(np.log(self.gamma)) < _WIDE else _MOST
+        own = np.unique(wanted)
+        if own.size <= size:
+            return own
+        middle, half = 0.5 * (own[-1] + own[0]), 0.5 * (own[-1] - own[0])
+        return np.asarray(middle - half * np.cos(np.linspace(0, np.pi, size)))
+
+    def curve(self, c: float, k: Array, room: float, points: Array) -> Curve:
         """Tabulate P(U > exp(y)) given k purchases, for chances down to `room`."""
         p, q, many = self.p, self.q + self.p * c, len(self.p) > 1
-        shift = np.log(self.gamma[:, None] * (1 - self.shares) + self.shares)
-        start = -_logit(betaincinv(q, p * k[0], 1 - 1e-10))
-        end = -_logit(betaincinv(q, p * k[-1], room))
-        low = max(float(np.min(start + shift.min(axis=1))), _LOWEST)
-        high = max(float(np.max(end + shift.max(axis=1))), low + 1.0)
-        narrow = np.clip(p, 1.0, k[-1])
-        spread = np.sqrt(polygamma(1, p * narrow) + polygamma(1, q))
-        step = min(float(spread.min()) / (_COARSE if many else _FINE), _WIDEST)
-        y = np.linspace(low, high, int(min(np.ceil((high - low) / step), _LONGEST)) + 2)
-        above = np.zeros((len(self.shares), k.size, y.size))
-        for d in range(len(p)):
-            table = betainc(q[d], (p[d] * k)[:, None], expit(-y))
-            if not many:
-                above[0] = table
-                break
-            moved = CubicSpline(y, table, axis=1)
-            for v, by in enumerate(shift[d]):
-                above[v] += moved(np.clip(y - by, low, high))
-        above /= len(p)
-        return Curve(y, above, CubicSpline(y, above, axis=2)(y, 1))
+        rest = np.exp(points)
+        shift = np.log(self.gamma[:, None] * rest + (1 - rest))
+        start = np.clip(-_logit(betaincinv(q, p * k[0], 1 - 1e-10)), -_FARTHEST, _FARTHEST)
+        end = np.clip(-_logit(betaincinv(q, p * k[-1], room)), start + 1, start + 3 * _FARTHEST)
+        spread = np.sqrt(polygamma(1, p * np.clip(p, 1.0, k[-1])) + polygamma(1, q))
+        step = np.minimum(spread / (_COARSE if many else _FINE), _WIDEST)
+        size = np.minimum(np.ceil((end - start) / step), _FEW if many else _LONGEST)
+        tables = (
+            self._table(d, q[d], k, start[d], end[d], int(size[d]) + 2) for d in range(p.size)
+        )
+        if not many:
+            y, above = next(tables)
+            return Curve(y, above[None], CubicSpline(y, above, axis=1)(y, 1)[None])
+        low, high = float((start[:, None] + shift).min()), float((end[:, None] + shift).max())
+        y = np.linspace(low, high, int(min(np.ceil((high - low) / step.min()), _FEW)) + 2)
+        mean = np.zeros((points.size, k.size, y.size))
+        for (own, table), moves in zip(tables, shift, strict=True):
+            height = CubicSpline(own, table, axis=1)
+            for v, by in enumerate(moves):
+                mean[v] += height(np.clip(y - by, own[0], own[-1]))
+        mean /= p.size
+        # steps of single draws may be too sharp for the grid: a monotone cubic does not ring
+        return Curve(y, mean, PchipInterpolator(y, mean, axis=2).derivative()(y))
+
+    def _table(
+        self, d: int, q: float, k: Array, start: float, end: float, size: int
+    ) -> tuple[Array, Array]:
+        """A grid of log u, and P(U > u) there given k purchases, at one draw of the parameters."""
+        y = np.linspace(start, end, size)
+        return y, np.asarray(betainc(q, (self.p[d] * k)[:, None], expit(-y)))
 
 
 class Curve(NamedTuple):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clvmodel.errors import ColumnError, DataError
+from clvmodel.errors import ColumnError, DataError, UnitError
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.duckdb_source import read_purchases
 from clvmodel.tables.frames import dates, native_frame, read_frame
@@ -97,8 +97,10 @@ class Summary:
 
         monetary_value (mean of the repeat purchases), first_value and customer_id are optional;
         other columns are kept as attributes. Raises ColumnError for a missing column, DataError for
-        impossible values.
+        impossible values, and UnitError where first_purchase and last_purchase are there, as in
+        `Summary.frame`, and the times between them are in another unit.
         """
+        days_in(unit)
         table, kind = read_frame(frame)
         for name in ("frequency", "recency", "T"):
             if name not in table.column_names:
@@ -122,6 +124,7 @@ class Summary:
         assert recency is not None
         assert T is not None
         check_histories(frequency, recency, T)
+        _check_unit(table, recency, unit)
         monetary_value = column("monetary_value")
         if monetary_value is not None:  # one-purchase customers have no mean, often kept as NaN
             monetary_value[(frequency == 0) & np.isnan(monetary_value)] = 0.0
@@ -320,6 +323,26 @@ def _rows_of(ids: pa.Array, table_ids: pa.Array, name: str) -> pa.Array:
             f"{first!r}: add them, with a category of their own where nothing is known."
         )
     return row
+
+
+def _check_unit(table: pa.Table, recency: Array, unit: str) -> None:
+    """Refuse times that are in another unit than `unit`, where the table's dates tell."""
+    names = ("first_purchase", "last_purchase")
+    if not all(n in table.column_names and pa.types.is_temporal(table[n].type) for n in names):
+        return
+    first, last = (table[n].to_numpy().astype("datetime64[D]").astype(float) for n in names)
+    apart = last - first
+
+    def fits(name: str) -> bool:
+        return bool(np.all(np.abs(apart - recency * days_in(name)) <= 1.0))
+
+    if np.isfinite(apart).all() and not fits(unit):
+        other = next((name for name in UNIT_NAMES if fits(name)), None)
+        found = "in no unit" if other is None else f"in {UNIT_NAMES[other]}: unit={other!r}"
+        raise UnitError(
+            f"unit == {unit!r}, {UNIT_NAMES[unit]}, but recency is the time from first_purchase to "
+            f"last_purchase {found}."
+        )
 
 
 def check_histories(frequency: Array, recency: Array, T: Array) -> None:

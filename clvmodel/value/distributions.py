@@ -24,14 +24,14 @@ _BISECTIONS = 40
 class Known:
     """What is known of each customer's spend: `count` purchases per state, and amounts.
 
-    `scale` (customers) is gamma + c m at the estimate, `share` (customers) that of c m in it;
+    `scale` (customers) is gamma + c m at the estimate, `rest` (customers) log(gamma / scale);
     `above` (customers) are amounts whose chance to be exceeded is asked for, before any margin.
     """
 
     spending: Spending
     count: Array
     scale: Array
-    share: Array
+    rest: Array
     above: Array | None = None
 
 
@@ -59,55 +59,43 @@ def quantiles_ahead(
     purchases = counts[outlook.where]
     if money is None:
         return Ahead(purchases, None, None)
-    return Ahead(purchases, money.values(), money.chances)
+    return Ahead(purchases, money.values, money.chances)
 
 
 class _Money:
-    """Collects, block by block, what the curves of spend say."""
+    """Collects, block by block, what the curves of spend say of each customer."""
 
     def __init__(self, outlook: Outlook, known: Known, room: Array) -> None:
-        self.outlook, self.known = outlook, known
-        self.shares = known.spending.shares
-        self.logs = np.zeros((outlook.state.size, self.shares.size, room.size))
+        self.known = known
+        self.values = np.zeros((outlook.where.size, room.size))
         self.chances = None if known.above is None else np.zeros(outlook.where.size)
-        self.least = min(float(min(room, default=1.0)) * 1e-3, 1e-9 if self.asks else 1.0)
-        if self.asks:
-            self.of_cell = np.argsort(outlook.where, kind="stable")
-            cells = np.arange(outlook.state.size + 1)
-            self.begins = np.searchsorted(outlook.where[self.of_cell], cells)
-
-    @property
-    def asks(self) -> bool:
-        """Whether chances above a sum are wanted."""
-        return self.known.above is not None
+        self.least = min(float(min(room, default=1.0)) * 1e-3, 1.0 if known.above is None else 1e-9)
+        self.of_cell = np.argsort(outlook.where, kind="stable")
+        cells = np.arange(outlook.state.size + 1)
+        self.begins = np.searchsorted(outlook.where[self.of_cell], cells)
 
     def read(self, block: Block, target: Array) -> None:
-        """Read the quantiles of these cells, and the chances of their customers."""
-        k, chance = block.k, block.chance
-        if self.shares.size > 1:
-            k, chance = thinned(k, chance)
-        curve = self.known.spending.curve(block.c, k, self.least)
-        tables = [(chance @ a, chance @ b) for a, b in zip(curve.above, curve.slope, strict=True)]
-        for v, table in enumerate(tables):
-            self.logs[block.cells, v] = _solve(curve.y, *table, block.row, target)
-        if self.known.above is None or self.chances is None:
-            return
+        """Read the quantiles, and chances, of the customers in these cells."""
         inside, cell = ranges(self.begins, block.cells)
         customers = self.of_cell[inside]
+        rest, scale = self.known.rest[customers], self.known.scale[customers]
+        points = self.known.spending.points(rest)
+        k, chance = block.k, block.chance
+        if len(self.known.spending.p) > 1:
+            k, chance = thinned(k, chance)
+        curve = self.known.spending.curve(block.c, k, self.least, points)
+        tables = [(chance @ a, chance @ b) for a, b in zip(curve.above, curve.slope, strict=True)]
+        logs = np.stack([_solve(curve.y, *table, block.row, target) for table in tables], axis=1)
+        for j in range(target.shape[1]):
+            between = _between(points, logs[cell, :, j], rest)
+            self.values[customers, j] = scale * np.exp(between)
+        if self.known.above is None or self.chances is None:
+            return
         with np.errstate(divide="ignore"):
-            y = np.log(self.known.above[customers] / self.known.scale[customers])
+            y = np.log(self.known.above[customers] / scale)
         read = [_read(curve.y, *table, block.row[cell], y) for table in tables]
-        between = _between(self.shares, np.stack(read, axis=1), self.known.share[customers])
+        between = _between(points, np.stack(read, axis=1), rest)
         self.chances[customers] = np.clip(block.certain[cell] * between, 0.0, 1.0)
-
-    def values(self) -> Array:
-        """Quantiles of spend (customers, levels)."""
-        logs, where = self.logs, self.outlook.where
-        result = np.empty((where.size, logs.shape[2]))
-        for j in range(logs.shape[2]):
-            between = _between(self.shares, logs[where, :, j], self.known.share)
-            result[:, j] = self.known.scale * np.exp(between)
-        return result
 
 
 def _counts(block: Block, target: Array) -> Array:
@@ -169,15 +157,11 @@ def _between(points: Array, values: Array, at: Array) -> Array:
     """The polynomial through `values` (rows, points), at one place per row."""
     if points.size == 1:
         return values[:, 0]
-    if not points.size:
-        return np.zeros(0)
     weight = np.ones((at.size, points.size))
     for i in range(points.size):
         for j in range(points.size):
             if i != j:
                 weight[:, i] *= (at - points[j]) / (points[i] - points[j])
-    return np.asarray(np.where(np.isinf(values[:, 0]), values[:, 0], _weighed(weight, values)))
-
-
-def _weighed(weight: Array, values: Array) -> Array:
-    return np.asarray(np.sum(weight * np.where(np.isinf(values), 0.0, values), axis=1))
+    none = np.isinf(values)
+    between = np.sum(weight * np.where(none, 0.0, values), axis=1)
+    return np.where(none.any(axis=1), -np.inf, between)

@@ -237,7 +237,8 @@ def known_spend(
     count, mean = spend_history(summary, fitted.spend_includes_first)
     own, gamma = count * mean, np.asarray(spend_model(fitted, summary).gamma)
     extra = 1.0 if fitted.spend_includes_first else 0.0
-    return Known(spending, outlook.repeats + extra, gamma + own, own / (gamma + own), above)
+    scale = gamma + own
+    return Known(spending, outlook.repeats + extra, scale, np.log(gamma / scale), above)
 
 
 def at_estimate(fitted: Any) -> Spending:

@@ -221,6 +221,8 @@ class FittedValueModel:
         last day, if `end` is known; expected_purchases, expected_value and clv of the step, whose
         sums are those of `predict`. The last step is as long as is left.
         """
+        check_summary(summary)
+        warn_of_drift(self, summary)
         return predict_path(self, summary, horizon, step, discount_rate, margin)
 
     def predict_new(

@@ -7,33 +7,11 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from clvmodel.cli.app import main
-from clvmodel.datasets import load_cdnow
 from clvmodel.tables.summary import summarize
 from clvmodel.value.value_model import ValueModel, load
 
 GUESSED = "columns guessed: customer=customer_id, date=date, value=amount"
 ROLES = {"customer": "customer_id", "date": "date", "value": "amount"}
-
-
-@pytest.fixture(scope="module")
-def orders(tmp_path_factory):
-    """A tenth of the CDNOW sample."""
-    path = tmp_path_factory.mktemp("orders") / "orders.csv"
-    load_cdnow(sample=True).head(700).to_csv(path, index=False)
-    return path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return caught.value.code or 0, out, err
-
-    return call
 
 
 def names(folder):
@@ -84,7 +62,7 @@ def test_a_saved_model_scores_like_a_fresh_one(run, orders, tmp_path):
     rows = read_csv(tmp_path / "a.csv")
     assert list(rows[0]) == [
         *("customer_id", "p_alive", "p_churn", "p_purchase", "expected_purchases"),
-        *("expected_spend", "expected_value", "clv"),
+        *("expected_spend", "expected_value", "clv", "historic_value", "lifetime_value"),
     ]
     assert rows[0]["customer_id"] == "0001"
 
@@ -123,6 +101,8 @@ def test_compare(run, orders, tmp_path, name):
         ("summarize", ["--out", "s.csv"], "customers"),
         ("fit", ["--out", "m.json"], "purchases"),
         ("score", ["--out", "s.csv"], "customers"),
+        ("total", ["--out", "t.parquet"], "totals"),
+        ("explain", ["--id", "0001"], "sentence"),
         ("compare", ["--horizon", "20W"], "scores"),
         ("report", ["--out", "folder"], "report"),
     ],
@@ -173,6 +153,8 @@ FILES = {
     "missing.csv": None,
 }
 COMMANDS = {
+    "total": ["--out", "out/t.csv"],
+    "explain": ["--id", "a"],
     "summarize": ["--out", "out/s.csv"],
     "score": ["--out", "out/s.parquet"],
     "report": ["--out", "out"],
@@ -212,6 +194,18 @@ def test_orders_that_cannot_be_read_are_code_1(run, tmp_path, monkeypatch, comma
         (["score", "{orders}", "--out", "out/s.csv", "--horizon", "soon"], 2, "horizon"),
         (["score", "{orders}", "--out", "out/s.csv", "--margin", "nan"], 2, "margin"),
         (["score", "{orders}", "--out", "out/s.csv", "--discount-rate", "-1"], 2, "discount_rate"),
+        (["score", "{orders}", "--out", "out/s.csv", "--quantiles", "5,95"], 2, "0.05,0.5,0.95"),
+        (["score", "{orders}", "--out", "out/s.csv", "--quantiles", "half"], 2, "--quantiles"),
+        (["score", "{orders}", "--out", "out/s.csv", "--silent-until", "soon"], 2, "silent-until"),
+        (["score", "{orders}", "--out", "out/s.csv", "--silent-until", "1997-12-01"], 2, "after"),
+        (["score", "{orders}", "--out", "out/s.csv", "--parameter-uncertainty"], 2, "--quantiles"),
+        (["total", "{orders}", "--out", "out/t.txt"], 2, ".csv or .parquet"),
+        (["total", "{orders}", "--horizon", "inf"], 2, "finite"),
+        (["total", "{orders}", "--quantiles", "0.1;0.9"], 2, "separated by commas"),
+        (["total", "{orders}", "--by", "region"], 2, "the columns are 'cohort'"),
+        (["total", "{orders}", "--model", "no.json"], 1, "no.json"),
+        (["explain", "{orders}", "--id", "1"], 2, "Did you mean '0001'?"),
+        (["explain", "{orders}", "--id", "0001", "--model", "no.json"], 1, "no.json"),
         (["compare", "{orders}", "--out", "out/c.txt"], 2, ".txt"),
         (["compare", "{orders}", "--cutoff", "soon"], 2, "cutoff"),
         (["report", "{orders}", "--out", "out", "--horizon", "soon"], 2, "horizon"),
@@ -241,6 +235,7 @@ def test_errors_are_one_line(run, orders, tmp_path, monkeypatch, arguments, code
         ["summarize", "orders.csv"],
         ["summarize", "orders.csv", "--out", "s.csv", "--bogus", "1"],
         ["score", "orders.csv", "--out", "s.csv", "--margin", "half"],
+        ["explain", "orders.csv"],
         ["compare", "orders.csv", "more.csv"],
     ],
     ids=str,
@@ -256,7 +251,7 @@ def test_wrong_calls_are_code_2(run, tmp_path, monkeypatch, arguments):
 def test_help(run):
     code, stdout, _ = run("--help")
     assert code == 0
-    for command in ("summarize", "fit", "score", "compare", "report"):
+    for command in ("summarize", "fit", "score", "total", "explain", "compare", "report"):
         assert command in stdout
         assert run(command, "--help")[0] == 0
 
