@@ -23,6 +23,8 @@ def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]
     """
     if by is None:
         return pa.array(["all"]), np.zeros(len(summary), np.intp)
+    if not isinstance(by, str):
+        raise ColumnError(f"by == {by!r}, must be the name of one attribute, or {COHORT!r}.")
     column = summary.attributes.get(by)
     if column is None and by == COHORT and summary.end is not None:
         born = to_day(summary.end) - np.rint(summary.T * days_in(summary.unit)).astype(np.int64)

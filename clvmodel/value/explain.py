@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from html import escape
 from typing import Any
@@ -82,7 +82,7 @@ def explain(
     not there, and DataError for an id that stands there twice or amounts that are missing.
     """
     check_summary(summary)
-    one = _only(summary, _place(summary, customer, row))
+    one = summary.take(np.array([_place(summary, customer, row)]))
     model, unit = fitted.purchases.model, fitted.purchases.unit
     known = one.in_unit(unit)
     x, t_x, T = (float(v[0]) for v in (known.frequency, known.recency, known.T))
@@ -155,20 +155,6 @@ def _close(ids: Sequence[Any], wanted: str) -> list[Any]:
         if alike:
             return [names[text] for text in get_close_matches(wanted, alike[:_SEARCHED], n=3)]
     return []
-
-
-def _only(summary: Summary, row: int) -> Summary:
-    """Return the summary of one customer alone."""
-
-    def value(column: Any) -> Any:
-        return None if column is None else column[row : row + 1]
-
-    columns = {
-        name: value(getattr(summary, name))
-        for name in ("ids", "frequency", "recency", "T", "first_value", "monetary_value")
-    }
-    attributes = {name: value(column) for name, column in summary.attributes.items()}
-    return replace(summary, **columns, attributes=attributes, purchases=None, reconciliation=None)
 
 
 def _history(fitted: Any, one: Summary) -> dict[str, Any]:

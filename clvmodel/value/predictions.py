@@ -180,6 +180,11 @@ def margins(margin: Any, summary: Summary) -> Array:
 def each_customer(what: str, value: Any, summary: Summary) -> Array:
     """Finite numbers, one per customer: the same for all, an attribute's, or given one by one."""
     if isinstance(value, str):
+        if not summary.attributes:
+            raise ColumnError(
+                f"{what}={value!r} names no attribute of the customers: this summary has none; add "
+                "a table's columns with summary.join(customers)."
+            )
         if value not in summary.attributes:
             raise ColumnError.missing(what, value, summary.attributes)
         what, value = f"{what} {value!r}", summary.attributes[value].to_numpy(zero_copy_only=False)

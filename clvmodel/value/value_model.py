@@ -45,8 +45,10 @@ class ValueModel:
     `Summary.join`) on which purchases and spend depend, as in `fit`.
 
     `spend_includes_first=True` lets each customer's first purchase inform the spend estimate. The
-    literature leaves it out, as the default does; where first purchases are worth what later ones
-    are, they halve what has to be guessed about most customers. Let a backtest decide.
+    literature leaves it out, as the default does; then customers who are picked for a dear first
+    purchase will spend more than predicted. Where first purchases are worth what later ones are,
+    they say something about customers with one purchase. docs/first_purchase.md shows the effect
+    on sample data; let a backtest decide on yours.
     """
 
     purchases: type[Any] = BGNBD

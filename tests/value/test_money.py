@@ -172,6 +172,10 @@ def test_totals_are_sums_and_their_intervals_come_from_both_sources():
         assert whole[f"{kind}_q05"][0] < whole[f"expected_{kind}"][0] < whole[f"{kind}_q95"][0]
     with pytest.raises(ColumnError, match="by='region'"):
         model.predict_total(summary, "39W", by="region")
+    with pytest.raises(ColumnError, match="one attribute"):
+        model.predict_total(summary, "39W", by=["cohort"])
+    with pytest.raises(ColumnError, match=r"summary\.join"):
+        model.predict_total(summary, "39W", margin="rate")
     with pytest.raises(ParameterError, match="horizon"):
         model.predict_total(summary, np.inf)
 
