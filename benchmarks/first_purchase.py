@@ -62,7 +62,7 @@ def rows() -> list[list[str]]:
 
 def behind(gap: dict[str, Any] | None) -> str:
     """How much larger the mean absolute error is than the best one's, with its interval."""
-    if gap is None:
+    if gap is None or gap["candidate"] == gap["reference"]:
         return "best"
     return f"{gap['difference']:+.3g} ({gap['low']:+.3g} to {gap['high']:+.3g})"
 
