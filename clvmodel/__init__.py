@@ -20,6 +20,9 @@ _HOME = {
     "summarize": "clvmodel.tables.summary",
     "OpportunitySummary": "clvmodel.tables.opportunities",
     "summarize_opportunities": "clvmodel.tables.opportunities",
+    "Audit": "clvmodel.tables.audit",
+    "audit": "clvmodel.tables.audit",
+    "Finding": "clvmodel.tables.findings",
     "Cells": "clvmodel.tables.cells",
     "Holdout": "clvmodel.tables.holdout",
     "holdout_split": "clvmodel.tables.holdout",
@@ -78,7 +81,10 @@ if TYPE_CHECKING:
     from clvmodel.models.mbg_nbd import MBGNBD as MBGNBD
     from clvmodel.models.pareto_nbd import ParetoNBD as ParetoNBD
     from clvmodel.present import plots as plots
+    from clvmodel.tables.audit import Audit as Audit
+    from clvmodel.tables.audit import audit as audit
     from clvmodel.tables.cells import Cells as Cells
+    from clvmodel.tables.findings import Finding as Finding
     from clvmodel.tables.holdout import Holdout as Holdout
     from clvmodel.tables.holdout import holdout_split as holdout_split
     from clvmodel.tables.opportunities import OpportunitySummary as OpportunitySummary

@@ -1,7 +1,7 @@
-"""`clvmodel summarize | fit | score | total | explain | compare | report`: files in, files out.
+"""`clvmodel audit | summarize | fit | score | total | explain | compare | report`.
 
-Exit code 0: done; 1: could not (the data, a file); 2: called wrongly. Results go to files or
-stdout, everything else to stderr.
+Files in, files out. Exit code 0: done; 1: could not (the data, a file); 2: called wrongly. Results
+go to files or stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from clvmodel.cli.auditing import audit_command
 from clvmodel.cli.inputs import (
     AsJson,
     Customer,
@@ -60,6 +61,9 @@ Holdout = Annotated[
 Cutoff = Annotated[
     str | None, typer.Option(help="Day on which the past ends; default: by horizon.")
 ]
+
+
+app.command("audit")(audit_command)
 
 
 @app.command("summarize")

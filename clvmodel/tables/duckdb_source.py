@@ -8,6 +8,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,14 +42,58 @@ def read_purchases(
     even at value 0 (a free order is an order). Raises ColumnError, DataError or FileError.
     """
     columns = Columns(customer, date, value)
-    with _opened(orders, columns) as (connection, kind):
+    with judged_orders(orders, columns, end, date_format) as found:
+        fates = {row[0]: Fate(*row[1:]) for row in found.query(ACCOUNT)}
+        _refuse(fates, columns, end, date_format)
+        return _assemble(found.daily(), fates, found.kind, value is not None)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Orders in DuckDB: the view `orders`, and the table `judged` with what becomes of each row.
+
+    `types` are the types of the columns of `orders`; `kind` is the kind of frame that came in.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    types: dict[str, str]
+    kind: str
+
+    def query(self, query: str) -> list[Any]:
+        """Run one statement to its end; its rows, if it has any."""
+        return _rows(self.connection, query)
+
+    def daily(self) -> pa.Table:
+        """Customers' days with orders, merged, in order; `kept` tells which are purchases."""
+        table = self.connection.sql(DAILY).to_arrow_table().combine_chunks()
+        value = table["value"].to_numpy()
+        kept = (value > 0) | ((value == 0) & ~table["refunded"].to_numpy())
+        return table.append_column("kept", pa.array(kept))
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Let queries read an Arrow table by a name."""
+        self.connection.register(name, table)
+
+
+@contextmanager
+def judged_orders(
+    orders: Any,
+    columns: Columns,
+    end: dt.date | None,
+    date_format: str | None,
+    whole: bool = False,
+) -> Iterator[Judged]:
+    """Open orders (a frame or a path) and judge every row, refusing none.
+
+    Both `orders` and `judged` are in the order of the input. Of a frame, only the columns that
+    `columns` names are taken, unless `whole`.
+    """
+    with _opened(orders, columns, whole) as (connection, kind):
         types = {row[0]: str(row[1]).upper() for row in _rows(connection, "DESCRIBE orders")}
-        _check(columns, list(types))
+        check_columns(columns, list(types))
         _check_format(connection, date_format)
         _rows(connection, judged(types, columns, date_format, end))
-        fates = {row[0]: Fate(*row[1:]) for row in _rows(connection, ACCOUNT)}
-        _refuse(fates, columns, end, date_format)
-        return _assemble(connection.sql(DAILY).to_arrow_table(), fates, kind, value is not None)
+        yield Judged(connection, types, kind)
 
 
 class Fate(NamedTuple):
@@ -63,17 +108,17 @@ class Fate(NamedTuple):
 
 @contextmanager
 def _opened(
-    orders: Any, columns: Columns | None = None
+    orders: Any, columns: Columns | None = None, whole: bool = False
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     """A private connection with the view `orders`, and the kind of frame to give back.
 
-    Of a frame, only the columns that are needed are taken.
+    Of a frame, only the columns that are needed are taken, unless `whole`.
     """
     import duckdb
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     try:
-        zoned = _zoned(Path(orders), columns) if isinstance(orders, str | Path) else None
+        zoned = _zoned(Path(orders), columns, whole) if isinstance(orders, str | Path) else None
         if zoned is None and isinstance(orders, str | Path):
             _rows(connection, f"CREATE VIEW orders AS SELECT * FROM {_scan(Path(orders))}")
             kind = DEFAULT_KIND
@@ -81,8 +126,8 @@ def _opened(
             wanted = None
             source = orders if zoned is None else zoned
             if columns is not None:
-                _check(columns, column_names(source))
-                wanted = [name for name in columns if name is not None]
+                check_columns(columns, column_names(source))
+                wanted = None if whole else [name for name in columns if name is not None]
             table, kind = read_frame(source, wanted)
             kind = kind if zoned is None else DEFAULT_KIND
             connection.register("orders", table)
@@ -166,7 +211,7 @@ def _header(path: Path) -> tuple[str, list[str]]:
     return delimiter, names
 
 
-def _zoned(path: Path, columns: Columns | None) -> Any:
+def _zoned(path: Path, columns: Columns | None, whole: bool) -> Any:
     """Return the table of a Parquet file whose dates carry a time zone, else None.
 
     DuckDB would count their days in its own zone; Arrow keeps the file's.
@@ -183,11 +228,13 @@ def _zoned(path: Path, columns: Columns | None) -> Any:
         or getattr(schema.field(columns.date).type, "tz", None) is None
     ):
         return None
-    _check(columns, schema.names)
-    return pyarrow.parquet.read_table(path, columns=[name for name in columns if name is not None])
+    check_columns(columns, schema.names)
+    wanted = None if whole else [name for name in columns if name is not None]
+    return pyarrow.parquet.read_table(path, columns=wanted)
 
 
-def _check(columns: Columns, names: list[str]) -> None:
+def check_columns(columns: Columns, names: list[str]) -> None:
+    """Raise ColumnError for a column that is not there, or that has two roles."""
     for argument, column in columns._asdict().items():
         if column is not None and column not in names:
             raise ColumnError.missing(argument, column, names)
@@ -243,12 +290,11 @@ def _refuse(
 
 
 def _assemble(table: pa.Table, fates: dict[str, Fate], kind: str, has_value: bool) -> Purchases:
-    table = table.combine_chunks()
     value = table["value"].to_numpy()
     if not np.isfinite(value).all():
         raise DataError("The amounts of a day are so large that their sum overflows.")
     rows = table["rows"].to_numpy()
-    kept = (value > 0) | ((value == 0) & ~table["refunded"].to_numpy())
+    kept = table["kept"].to_numpy()
     excluded = [
         Excluded(words, fates[name].rows, fates[name].amount if has_value else 0.0)
         for name, words in REASONS.items()

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from clvmodel.errors import ColumnError
+from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
@@ -19,18 +19,26 @@ def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]
     """(the groups in ascending order, missing ones last; the group of each customer).
 
     `by` is an attribute of the summary, or "cohort", the month of the first purchase ("2025-01");
-    None puts all customers in one group. Raises ColumnError.
+    None puts all customers in one group. Raises ColumnError, or DataError for cohorts of customers
+    whose end of observation is not known.
     """
     if by is None:
         return pa.array(["all"]), np.zeros(len(summary), np.intp)
     if not isinstance(by, str):
         raise ColumnError(f"by == {by!r}, must be the name of one attribute, or {COHORT!r}.")
     column = summary.attributes.get(by)
-    if column is None and by == COHORT and summary.end is not None:
+    if column is None and by == COHORT:
+        if summary.end is None:
+            raise DataError(
+                "Cohorts need the end of observation, which this summary does not carry: give one, "
+                "clv.Summary.from_frame(..., end='2026-12-31')."
+            )
         born = to_day(summary.end) - np.rint(summary.T * days_in(summary.unit)).astype(np.int64)
         column = pa.array(born.astype("datetime64[D]").astype("datetime64[M]").astype(str))
     if column is None:
         raise ColumnError.missing("by", by, [*summary.attributes, COHORT])
+    if pa.types.is_dictionary(column.type):  # a categorical column, perhaps with unused categories
+        column = column.dictionary_decode()
     values = column.dictionary_encode("encode")
     code = values.indices.to_numpy(zero_copy_only=False).astype(np.intp)
     order = pc.array_sort_indices(values.dictionary)

@@ -35,7 +35,8 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _is_text(kind: str) -> bool:
+def is_text(kind: str) -> bool:
+    """Whether a column of this type of DuckDB holds text."""
     return kind == "VARCHAR" or kind.startswith("ENUM")
 
 
@@ -43,7 +44,8 @@ def _is_nested(kind: str) -> bool:
     return kind.startswith(("STRUCT", "MAP", "UNION")) or kind.endswith("]")
 
 
-def _trimmed(name: str) -> str:
+def trimmed(name: str) -> str:
+    """SQL of a quoted column as text, without white space around it."""
     return f"trim(CAST({name} AS VARCHAR), ' ' || chr(9) || chr(10) || chr(13) || chr(160))"
 
 
@@ -53,9 +55,9 @@ def _day(column: str, kind: str, date_format: str | None) -> str:
     if kind.startswith(("DATE", "TIMESTAMP")):
         return f"CAST({name} AS DATE)"
     if date_format is not None:
-        return f"CAST(try_strptime({_trimmed(name)}, {literal(date_format)}) AS DATE)"
-    if _is_text(kind):
-        text = _trimmed(name)
+        return f"CAST(try_strptime({trimmed(name)}, {literal(date_format)}) AS DATE)"
+    if is_text(kind):
+        text = trimmed(name)
         # The day as written: an offset from UTC after the time does not move it.
         written = f"regexp_extract({text}, '^[0-9]{{4}}[-/][0-9]{{1,2}}[-/][0-9]{{1,2}}')"
         whole = f"TRY_CAST({text} AS TIMESTAMP) IS NOT NULL"
@@ -71,9 +73,9 @@ def _missing(column: str, kind: str) -> str:
     name = quote(column)
     if kind.startswith(("FLOAT", "DOUBLE")):
         return f"({name} IS NULL OR isnan({name}))"
-    if not _is_text(kind):
+    if not is_text(kind):
         return f"{name} IS NULL"
-    return f"({name} IS NULL OR {_trimmed(name)} IN ('', 'nan', 'NaN', 'None'))"
+    return f"({name} IS NULL OR {trimmed(name)} IN ('', 'nan', 'NaN', 'None'))"
 
 
 def judged(

@@ -220,10 +220,16 @@ class Summary:
     def after_silence(self, until: Any) -> Summary:
         """Return the summary as it will be at a later day if nobody buys until then.
 
-        `until` is a date after `end`, a duration, or a number in the summary's unit.
+        `until` is a date after `end`, a duration, or a number in the summary's unit. Raises
+        UnitError.
         """
         days = horizon_in_days(until, self.unit, self.end, "silent_until")
-        end = None if self.end is None else self.end + dt.timedelta(days=round(days))
+        try:
+            end = None if self.end is None else self.end + dt.timedelta(days=round(days))
+        except OverflowError:
+            raise UnitError(
+                f"silent_until == {until!r} lies beyond the year {dt.MAXYEAR}, where calendars end."
+            ) from None
         return replace(self, T=self.T + days / days_in(self.unit), end=end, purchases=None)
 
     @cached_property
