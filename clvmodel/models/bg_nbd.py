@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, expit, log_expit, xlogy
 
 from clvmodel.models.point import Array, Derivatives, Seed, as_arrays, as_float, symmetric
-from clvmodel.models.purchase_model import Histories, PurchaseModel, PurchaseTimes
+from clvmodel.models.purchase_model import MOST, Histories, PurchaseModel, PurchaseTimes
 from clvmodel.numerics.beta_mean import beta_mean
 from clvmodel.numerics.special import (
     digamma_gap,
@@ -256,7 +256,7 @@ class BGNBD(PurchaseModel):
         """Hidden rate and dropout chance, purchases if nobody left, purchase of leaving."""
         rate = np.asarray(rng.gamma(self.r, 1 / self.alpha, T.shape))
         dropout = np.maximum(rng.beta(self.a, self.b, T.shape), np.finfo(float).tiny)
-        n, g = rng.poisson(rate * T), rng.geometric(dropout)
+        n, g = rng.poisson(np.minimum(rate * T, MOST)), rng.geometric(dropout)
         return rate, dropout, np.asarray(n), np.asarray(g)
 
     def rescaled(self, factor: float) -> Self:

@@ -28,7 +28,7 @@ from scipy.special import expit, exprel, log1p
 
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.point import Array, Derivatives, Seed, as_arrays, as_float, symmetric
-from clvmodel.models.purchase_model import Histories, PurchaseModel, PurchaseTimes
+from clvmodel.models.purchase_model import MOST, Histories, PurchaseModel, PurchaseTimes
 from clvmodel.numerics.distinct import by_distinct
 from clvmodel.numerics.power_laws import peaked_integral, power_integral, power_moments
 from clvmodel.numerics.special import (
@@ -250,7 +250,7 @@ class ParetoNBD(PurchaseModel):
         rate = np.asarray(rng.gamma(self.r, 1 / self.alpha, T.shape))
         dropout = np.maximum(rng.gamma(self.s, 1 / self.beta, T.shape), _TINY)
         until = np.minimum(T, rng.exponential(1.0, T.shape) / dropout)
-        return rate, dropout, until, np.asarray(rng.poisson(rate * until))
+        return rate, dropout, until, np.asarray(rng.poisson(np.minimum(rate * until, MOST)))
 
     def rescaled(self, factor: float) -> Self:
         """Return the same law with time in a unit `factor` times as small (7: weeks to days)."""

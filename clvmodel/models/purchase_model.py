@@ -21,6 +21,8 @@ from clvmodel.models.point import Array, Derivatives, Point, Seed, as_arrays, as
 from clvmodel.numerics.counts import count_quantile
 from clvmodel.numerics.distinct import by_distinct
 
+MOST = 1e15  # mean number of purchases beyond which simulated customers buy no more
+
 
 class Histories(NamedTuple):
     """Simulated customers, one per element.

@@ -30,8 +30,9 @@ Array = NDArray[np.float64]
 
 _FINE = 8.0  # points of the grid per standard deviation of the narrowest part of the curve
 _COARSE = 3.0  # the same for averages over draws, which are smoother
-_WIDEST, _LONGEST = 0.1, 20_000  # largest step of the grid, and its largest number of points
+_WIDEST, _LONGEST = 0.1, 5_000  # largest step of the grid, and its largest number of points
 _FARTHEST = 60.0  # logs of u are looked at from minus to three times this
+_NOTHING = 1e-200  # chances below this are none
 _FEW = 1_500  # the largest number for averages over draws
 _WIDE, _MOST = 2.0, 9  # spread of log gamma over draws from which on so many points are needed
 
@@ -74,7 +75,10 @@ class Spending:
         )
         if not many:
             y, above = next(tables)
-            return Curve(y, above[None], CubicSpline(y, above, axis=1)(y, 1)[None])
+            if y.size <= _LONGEST:
+                return Curve(y, above[None], CubicSpline(y, above, axis=1)(y, 1)[None])
+            above[above < _NOTHING] = 0.0
+            return Curve(y, above[None], PchipInterpolator(y, above, axis=1).derivative()(y)[None])
         low, high = float((start[:, None] + shift).min()), float((end[:, None] + shift).max())
         y = np.linspace(low, high, int(min(np.ceil((high - low) / step.min()), _FEW)) + 2)
         mean = np.zeros((points.size, k.size, y.size))
@@ -83,7 +87,8 @@ class Spending:
             for v, by in enumerate(moves):
                 mean[v] += height(np.clip(y - by, own[0], own[-1]))
         mean /= p.size
-        # steps of single draws may be too sharp for the grid: a monotone cubic does not ring
+        mean[mean < _NOTHING] = 0.0  # the slopes of what is smaller would overflow
+        # steps that are too sharp for the grid: a monotone cubic does not ring
         return Curve(y, mean, PchipInterpolator(y, mean, axis=2).derivative()(y))
 
     def _table(

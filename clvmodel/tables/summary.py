@@ -128,12 +128,16 @@ class Summary:
         monetary_value = column("monetary_value")
         if monetary_value is not None:  # one-purchase customers have no mean, often kept as NaN
             monetary_value[(frequency == 0) & np.isnan(monetary_value)] = 0.0
+        first_value = column("first_value")
+        if first_value is not None and not np.isfinite(first_value).all():
+            row = int(np.argmin(np.isfinite(first_value)))
+            raise DataError(f"first_value == {first_value[row]:g} in row {row}, must be finite.")
         return cls(
             ids=ids,
             frequency=frequency,
             recency=recency,
             T=T,
-            first_value=column("first_value"),
+            first_value=first_value,
             monetary_value=monetary_value,
             unit=unit,
             end=None if end is None else parse_date(end),

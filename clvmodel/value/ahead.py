@@ -20,7 +20,9 @@ from clvmodel.value.outlook import Outlook
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_LOST = 1e-9  # chance of more purchases than are looked at; it is given to the largest number
+# Chance of more purchases than are looked at, which is given to the largest number; in averages
+# over draws, some of which may be extreme.
+_LOST, _LOST_OF_MANY = 1e-9, 1e-6
 _EVERY = 2048  # numbers of purchases up to this are told apart, beyond they are taken in bundles
 _BUNDLE = 1.001
 _ROOM = 1 << 21  # numbers in a block's largest table
@@ -51,7 +53,8 @@ def blocks(outlook: Outlook, models: Sequence[Any], t: float, count: Array) -> I
     """
     most = np.zeros(count.size)
     for model in models[:: max(len(models) // 4, 1)]:
-        most = np.maximum(most, _most(outlook.new(model), t, count.size))
+        lost = _LOST if len(models) == 1 else _LOST_OF_MANY
+        most = np.maximum(most, _most(outlook.new(model), t, count.size, lost))
     by_state = np.argsort(outlook.state, kind="stable")
     begins = np.searchsorted(outlook.state[by_state], np.arange(count.size + 1))
     order = np.lexsort((most, count))
@@ -92,14 +95,14 @@ def thinned(k: Array, chance: Array) -> tuple[Array, Array]:
     return nodes, chance @ share
 
 
-def _most(new: Any, t: float, size: int) -> Array:
-    """Numbers of purchases that are exceeded with next to no chance."""
+def _most(new: Any, t: float, size: int, lost: float) -> Array:
+    """Numbers of purchases that are exceeded with next to no chance: `lost`."""
     new = new.spread((size,))
 
     def tail(n: Array, rows: Index) -> Array:
         return np.asarray(1 - new.take(rows).cdf(n - 1, t))
 
-    return np.maximum(count_quantile(tail, np.full(size, _LOST)), 1.0)
+    return np.maximum(count_quantile(tail, np.full(size, lost)), 1.0)
 
 
 def _parts(order: Index, count: Array, most: Array, cells: Array) -> Iterator[Index]:

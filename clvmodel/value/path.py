@@ -15,7 +15,7 @@ from clvmodel.units import days_in, duration_in_days
 from clvmodel.value.candidates import check_summary
 from clvmodel.value.discounting import daily_rate
 from clvmodel.value.outlook import Outlook
-from clvmodel.value.predictions import check_rate, expected_spend, horizon_of, margins
+from clvmodel.value.predictions import check_rate, expected_spend, horizon_of, margins, product
 
 Array = NDArray[np.float64]
 
@@ -37,29 +37,35 @@ def predict_path(
     outlook = Outlook.of(model, summary.in_unit(unit))
     worth = np.ones((1, len(summary)))
     if fitted.spend is not None:
-        worth = np.stack([worth[0], margins(margin, summary) * expected_spend(fitted, summary)])
+        spend = expected_spend(fitted, summary)
+        worth = np.stack([worth[0], product(margins(margin, summary), spend)])
     alive, new = outlook.alive(model)[outlook.where], outlook.new(model)
     state = outlook.state[outlook.where]
     size = outlook.repeats.size
-    weight = np.stack([np.bincount(state, weights=w * alive, minlength=size) for w in worth])
+    weight = np.stack([np.bincount(state, product(w, alive), size) for w in worth])
+    whole = weight.sum(axis=1)  # infinite where spend has no mean: then so is each step's value
+    weight = np.where(np.isfinite(whole)[:, None], weight, 0.0)
     shape = outlook.repeats.shape
 
-    def expected(u: float) -> Array:
-        """Purchases and value of all customers by u."""
-        return np.asarray(weight @ np.broadcast_to(new.expected_purchases(u), shape))
+    def expected(times: Array) -> Array:
+        """Purchases and value of all customers by these times: (times, 2)."""
+        new_by = np.broadcast_to(new.expected_purchases(times[:, None]), (times.size, *shape))
+        return np.asarray(new_by @ weight.T)
 
     ends = np.append(np.arange(1, np.ceil(t / length - 1e-9)) * length, t)
     days = ends * days_in(unit)
     columns: dict[str, Any] = {"days": days}
     if summary.end is not None:
         columns["until"] = dates(to_day(summary.end) + np.rint(days).astype(np.int64))
-    totals = np.stack([expected(float(u)) for u in ends])
+    parts = np.split(ends, np.arange(_NODES, ends.size, _NODES))
+    totals = np.concatenate([expected(part) for part in parts])
     gained = np.diff(totals, axis=0, prepend=0.0)
     columns["expected_purchases"] = gained[:, 0]
     if fitted.spend is not None:
-        columns["expected_value"] = gained[:, 1]
         rate = daily_rate(discount_rate) * days_in(unit)
-        columns["clv"] = _present(lambda u: expected(u)[1], ends, totals[:, 1], rate)
+        present = _present(lambda times: expected(times)[:, 1], ends, totals[:, 1], rate)
+        for name, values in (("expected_value", gained[:, 1]), ("clv", present)):
+            columns[name] = np.where(np.isfinite(whole[1]), values, whole[1])
     return native_frame(columns, summary.kind)
 
 
@@ -71,6 +77,5 @@ def _present(expected: Any, ends: Array, totals: Array, rate: float) -> Array:
     inner = np.zeros(ends.size)
     for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
         times = a + (b - a) * (nodes + 1) / 2
-        values = np.array([np.exp(-rate * u) * expected(float(u)) for u in times])
-        inner[i] = rate * (b - a) / 2 * (weights @ values)
+        inner[i] = rate * (b - a) / 2 * (weights @ (np.exp(-rate * times) * expected(times)))
     return np.asarray(totals * np.exp(-rate * ends) - before + inner)

@@ -87,11 +87,11 @@ def predict(
                 "finite horizon or discount_rate > 0."
             )
         present = each(discounted(new.expected_purchases, t, rate))
-        ahead = margin * expected * spend
+        ahead = product(margin, expected, spend)
         columns |= {
             "expected_spend": spend,
             "expected_value": ahead,
-            "clv": margin * present * spend,
+            "clv": product(margin, present, spend),
         }
         if history.total_value is not None:
             past = margin * history.total_value
@@ -155,7 +155,8 @@ def level_name(level: float) -> str:
 def horizon_of(fitted: Any, summary: Summary, horizon: Any) -> tuple[float, str]:
     """A horizon in the unit of the fit, and that unit."""
     unit: str = fitted.purchases.unit
-    if _is_number(horizon) and horizon == np.inf:
+    text = isinstance(horizon, str) and horizon.strip().lower() == "inf"
+    if text or (_is_number(horizon) and horizon == np.inf):
         return float("inf"), unit
     days = horizon_in_days(horizon, summary.unit, summary.end)
     if days > LONGEST_YEARS * DAYS_PER_YEAR:
@@ -201,26 +202,48 @@ def each_customer(what: str, value: Any, summary: Summary) -> Array:
     return values
 
 
+def product(*factors: Array) -> Array:
+    """Their product, elementwise; 0 where one of them is 0, even if another is infinite."""
+    some = np.logical_and.reduce([factor != 0 for factor in factors])
+    result = np.where(some, factors[0], 0.0)
+    for factor in factors[1:]:
+        result = result * np.where(some, factor, 1.0)
+    return result
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def spend_history(summary: Summary, includes_first: bool) -> tuple[Array, Array]:
-    """Number of known purchases of each customer, and their mean value."""
+    """Number of known purchases of each customer, and their mean value; DataError if it is none."""
     if summary.monetary_value is None:
         raise DataError(
             "This model predicts value, and the summary has no amounts: name their column, "
             "summarize(..., value=...)."
         )
     if not includes_first:
-        return summary.frequency, summary.monetary_value
+        return _checked_spend(summary.frequency, summary.monetary_value)
     if summary.total_value is None:
         raise DataError(
             "spend_includes_first needs the value of each customer's first purchase, first_value, "
             "which this summary has not."
         )
     count = summary.frequency + 1
-    return count, summary.total_value / count
+    return _checked_spend(count, summary.total_value / count)
+
+
+def _checked_spend(count: Array, mean: Array) -> tuple[Array, Array]:
+    """Return both, after refusing mean values that are missing, infinite or negative."""
+    good = (count == 0) | ((mean >= 0) & np.isfinite(mean))
+    if not good.all():
+        row = int(np.argmin(good))
+        raise DataError(
+            "The mean value of a customer's purchases (monetary_value, first_value) must be finite "
+            f"and >= 0; {int((~good).sum()):,} rows break it, the first is row {row}: "
+            f"{mean[row]:g}. Mend or leave out these customers."
+        )
+    return count, mean
 
 
 def spend_model(fitted: Any, summary: Summary) -> Any:

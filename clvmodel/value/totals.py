@@ -4,7 +4,8 @@ Two things make a total uncertain: what each customer happens to do, which avera
 and the parameters, which does not. Both are in the intervals here. Up to 5,000 customers, the
 totals are simulated, each time at other parameters, drawn from their posterior. Beyond that, a
 total at given parameters is close to a gamma distribution with its exact variance; its mean at each
-draw is found from a sample of the customers, as a ratio to the mean at the estimate.
+draw is found from a sample of the customers, as a ratio to the mean at the estimate. Where that is
+no good, since spend has no variance or margins are negative, a large base is simulated, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodel.errors import ParameterError
+from clvmodel.errors import ColumnError, ParameterError
 from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.numerics.counts import levels
 from clvmodel.tables.frames import native_frame
@@ -32,6 +33,7 @@ from clvmodel.value.predictions import (
     horizon_of,
     level_name,
     margins,
+    product,
     spend_history,
     spend_model,
 )
@@ -39,6 +41,7 @@ from clvmodel.value.predictions import (
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+RESULTS = ("customers", "expected_purchases", "expected_value", "clv")
 SIMULATED = 5_000  # customers up to which totals are simulated
 _DRAWS = 1000
 _POINTS, _EACH = 400, 5  # draws of the parameters for a large base, and totals drawn at each
@@ -67,6 +70,8 @@ def predict_total(
     if not np.isfinite(t):
         raise ParameterError.out_of_range("horizon", horizon, "finite for totals")
     names, group = groups(summary, by)
+    if by in RESULTS:
+        raise ColumnError(f"by == {by!r}: the result has a column so named; rename the attribute.")
     base = _Base(fitted, summary, t, margins(margin, summary), group, len(names))
     rng = np.random.default_rng(seed)
     rate = daily_rate(discount_rate) * days_in(unit)
@@ -80,7 +85,7 @@ def predict_total(
     if fitted.spend is not None:
         present = discounted(base.new.expected_purchases, t, rate)
         each = (base.alive * present[base.outlook.state])[base.outlook.where]
-        columns["clv"] = base.summed(each * base.worth)
+        columns["clv"] = base.summed(product(each, base.worth))
     return native_frame(columns, summary.kind)
 
 
@@ -98,8 +103,8 @@ class _Base:
         self.bought = self._bought(self.outlook, self.model)
         self.means = [self.summed(self.bought)]
         if fitted.spend is not None:
-            self.worth = margin * expected_spend(fitted, summary)
-            self.means.append(self.summed(self.bought * self.worth))
+            self.worth = product(margin, expected_spend(fitted, summary))
+            self.means.append(self.summed(product(self.bought, self.worth)))
 
     def summed(self, values: Array) -> Array:
         """Sums of customers' values by group."""
@@ -112,8 +117,12 @@ class _Base:
 
     @property
     def to_simulate(self) -> bool:
-        """Whether there are few customers, or some whose spend has no variance."""
-        return len(self.summary) <= SIMULATED or bool((self._freedom() <= 2).any())
+        """Whether there are few customers, or totals that no gamma law is near.
+
+        Such are those of customers whose spend has no variance, and those of negative margins.
+        """
+        few = len(self.summary) <= SIMULATED
+        return few or bool((self._freedom() <= 2).any() or (self.margin < 0).any())
 
     def _freedom(self) -> Array:
         """Shape of each customer's spend parameter: moments up to it exist."""
@@ -131,7 +140,7 @@ class _Base:
     def simulated(self, rng: np.random.Generator) -> list[Array]:
         """Simulate purchases and values (draws, groups), each draw at other parameters."""
         n = len(self.summary)
-        draws = _DRAWS if n <= SIMULATED else max(100, _HEAVY // n)
+        draws = min(_DRAWS, max(100, _HEAVY // n))
         where, state = self.outlook.where, self.outlook.state[self.outlook.where]
         rows: list[list[Array]] = [[], []]
         for model, spend in self._drawn(draws, rng):
@@ -164,7 +173,7 @@ class _Base:
         ratios: list[list[Array]] = [[], []]
 
         def sums(bought: Array, worth: Array | None) -> list[Array]:
-            values = [bought] if worth is None else [bought, bought * worth]
+            values = [bought] if worth is None else [bought, product(bought, worth)]
             return [np.bincount(group, v, self.size).astype(float) for v in values]
 
         paid = self.fitted.spend is not None
@@ -174,11 +183,13 @@ class _Base:
             if paid:
                 point = spend.at(part) if isinstance(spend, CovariateModel) else spend
                 known = spend_history(part, self.fitted.spend_includes_first)
-                worth = margin * np.asarray(point.expected_spend(*known))
+                worth = product(margin, np.asarray(point.expected_spend(*known)))
             for i, now in enumerate(sums(self._bought(outlook, model), worth)):
                 ratios[i].append(
                     np.divide(now, before[i], out=np.ones_like(now), where=before[i] > 0)
                 )
+        if not np.isfinite(ratios[1]).all():  # at some draw, spend has no mean
+            return self.simulated(rng)
         return [
             _gamma(mean * np.repeat(ratio, _EACH, axis=0), variance, rng)
             for mean, ratio, variance in zip(self.means, ratios, self._variances(), strict=False)

@@ -163,8 +163,8 @@ class FittedValueModel:
         `value_above`, an amount or one per customer, adds p_value_above: the chance that the value,
         after margin, exceeds it. With `parameter_uncertainty` these are averages over 100 draws (of
         `seed`; 25 from 50,000 customers on) from the posteriors of both fits, at that many times
-        the cost. The other columns, and without it all, are those at the estimates: a posterior
-        mean of spend need not exist.
+        the cost (not with `spend_covariates`). The other columns, and without it all, are those at
+        the estimates: a posterior mean of spend need not exist.
 
         `silent_until`, a date or duration after the end of observation, predicts as of that day for
         customers who buy nothing until then; the horizon begins there.
@@ -201,11 +201,14 @@ class FittedValueModel:
         the parameters, which for a large base is the larger. Of summaries with more than 5,000
         customers they rest on an approximation (a gamma law with the exact variance of each group
         around its mean at each of 400 draws of the parameters, found from 5,000 customers); of
-        smaller ones on 1,000 simulations. The same `seed` gives the same numbers. They cover what
-        the models say, not that customers may change their ways.
+        smaller ones, and where spend has no variance or a margin is negative, on 1,000 simulations
+        (of more than 20,000 customers fewer, but 100). The same `seed` gives the same numbers. They
+        cover what the models say, not that customers may change their ways.
 
-        Raises as `predict` does, and ColumnError where there is no attribute `by`.
+        Raises and warns as `predict` does; ColumnError where there is no attribute `by`.
         """
+        check_summary(summary)
+        warn_of_drift(self, summary)
         return predict_total(self, summary, horizon, by, discount_rate, margin, quantiles, seed)
 
     def predict_path(

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import betainc
 from value_cases import cdnow_model, cdnow_weeks, fitted_at
 
 from clvmodel.datasets import load_cdnow
-from clvmodel.errors import ColumnError, DataError, ParameterError, UnitError
+from clvmodel.errors import ColumnError, DataError, DriftWarning, ParameterError, UnitError
 from clvmodel.fitting.estimate import fit
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
@@ -146,7 +147,14 @@ def test_the_first_purchase_may_inform_the_spend(tmp_path):
     again = load(tmp_path / "model.json")
     assert again.spend_includes_first
     assert again.predict(summary, "39W", quantiles=(0.9,)).equals(got)
-    # the quantiles use the first purchase, too: P(value > q90) at the state by hand
+    # quantiles use the first purchase, too: P(value > its 90% quantile) by hand
+    row, k = int(np.argmax(summary.frequency == 4)), np.arange(1.0, 200.0)
+    p, q, gamma = by_hand.model.values()
+    history = summary.frequency[row], summary.recency[row], summary.T[row]
+    known = gamma + total[row]
+    share = known / (got["value_q90"][row] + known)
+    above = betainc(q + p * count[row], p * k, share)
+    assert fitted.purchases.model.pmf(k, 39, *history) @ above == pytest.approx(0.1, abs=1e-6)
     bare = Summary.from_frame(summary.frame.drop(columns="first_value"), unit="W")
     with pytest.raises(DataError, match="first_value"):
         model.fit(bare)
@@ -215,3 +223,75 @@ def test_a_path_adds_up_to_the_predictions(step):
     assert path["until"].iloc[-1] == pd.Timestamp("1998-03-31")
     assert (path["clv"] < path["expected_value"]).all()
     assert path["expected_purchases"].iloc[:-1].is_monotonic_decreasing
+
+
+NO_MEAN = GammaGamma(2.0, 0.7, 20.0)  # of the spend of a customer with one purchase
+
+
+@pytest.mark.parametrize("model", STAYING, ids=lambda m: m.title)
+def test_nothing_of_what_is_infinite_is_nothing(model):
+    """A margin of 0, and a mean that is infinite: a value of 0, not of nan."""
+    money = ["expected_value", "clv"]
+    for spend, horizon in ((NO_MEAN, 200), (SPEND, np.inf)):
+        fitted = fitted_at(BGNBD(0.5, 40.0, 0.8, 2.5) if horizon == np.inf else model, spend)
+        got = fitted.predict(few(), horizon, margin=[0.0, 1.0, 0.0, 1.0])
+        assert (got.loc[[0, 2], [*money, "historic_value", "lifetime_value"]] == 0).all().all()
+        assert got.loc[1, "expected_value"] == np.inf
+    fitted = fitted_at(model, NO_MEAN)
+    assert (fitted.predict_total(few(), 200, margin=0.0)[money] == 0).all().all()
+    path = fitted.predict_path(few(), 200, margin=0.0)
+    assert (path[money] == 0).all().all()
+
+
+def test_a_path_of_infinite_values():
+    """Where spend has no mean each step is worth as much as `predict` says: infinitely much."""
+    path = fitted_at(STAYING[0], NO_MEAN).predict_path(few(), 200)
+    assert (path["expected_value"] == np.inf).all()
+    assert (path["clv"] == np.inf).all()
+    assert np.isfinite(path["expected_purchases"]).all()
+
+
+@pytest.mark.parametrize("margin", [-1.0, [1.0, -1.0, 1.0, -1.0]])
+def test_totals_with_negative_margins_are_as_uncertain_for_a_large_base(monkeypatch, margin):
+    fitted = fitted_at(STAYING[0], SPEND)
+    one = fitted.predict_total(few(), 200, margin=margin)
+    monkeypatch.setattr("clvmodel.value.totals.SIMULATED", 0)
+    other = fitted.predict_total(few(), 200, margin=margin)
+    assert one["value_q05"][0] < one["expected_value"][0] < one["value_q95"][0]
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_groups_that_are_categories_or_take_a_name_of_the_result():
+    kind = pd.Categorical(["web", "shop", "web", None], categories=["web", "shop", "fax"])
+    frame = few().frame.assign(kind=kind, customers=list("abab"))
+    summary = Summary.from_frame(frame, unit="D", end="2025-12-31")
+    fitted = fitted_at(STAYING[0], SPEND)
+    got = fitted.predict_total(summary, 200, by="kind")
+    assert got["kind"].tolist()[:2] == ["shop", "web"]
+    assert got["kind"].isna().tolist() == [False, False, True]
+    assert got["customers"].tolist() == [1, 2, 1]
+    with pytest.raises(ColumnError, match="rename"):
+        fitted.predict_total(summary, 200, by="customers")
+    endless = Summary.from_frame(few().frame, unit="D")
+    with pytest.raises(DataError, match="end of observation"):
+        fitted.predict_total(endless, 200, by="cohort")
+
+
+@pytest.mark.parametrize("value", [float("nan"), -20.0, float("inf")])
+def test_amounts_that_are_none_are_refused_not_passed_on(value):
+    bad = few().frame.assign(monetary_value=[0.0, 0.0, value, 50.0])
+    fitted, summary = fitted_at(STAYING[0], SPEND), Summary.from_frame(bad, unit="D")
+    for predict in (fitted.predict, fitted.predict_total, fitted.predict_path):
+        with pytest.raises(DataError, match="row 2"):
+            predict(summary, 200)
+
+
+def test_silence_beyond_the_calendar():
+    with pytest.raises(UnitError, match="silent_until"):
+        fitted_at(STAYING[0], SPEND).predict(few(), 90, silent_until="9000Y")
+
+
+def test_totals_warn_of_drift():
+    summary = cdnow_weeks()
+    with pytest.warns(DriftWarning):
+        cdnow_model().predict_total(summary.take(np.flatnonzero(summary.frequency > 0)), "39W")

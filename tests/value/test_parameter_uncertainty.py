@@ -90,3 +90,17 @@ def test_not_with_covariates_of_spend():
     fitted = ValueModel(spend_covariates=["vip"]).fit(known)
     with pytest.raises(ParameterError, match="spend_covariates"):
         fitted.predict(known, 200, quantiles=(0.9,), parameter_uncertainty=True)
+
+
+def test_customers_who_all_pay_the_same():
+    """Spend at its limit, one price for all: quantiles of value are those of purchases times it."""
+    frame = {"frequency": [5] * 60, "recency": [200] * 60, "T": [300] * 60}
+    summary = Summary.from_frame(pd.DataFrame({**frame, "monetary_value": 10.0}), unit="D")
+    got = (
+        ValueModel()
+        .fit(summary)
+        .predict(summary, "1Y", quantiles=(0.5, 0.95), parameter_uncertainty=True)
+    )
+    for level in ("q50", "q95"):
+        bought = got[f"purchases_{level}"][0]
+        assert got[f"value_{level}"][0] == pytest.approx(10 * bought, rel=0.01)
