@@ -383,6 +383,7 @@ def test_to_arviz(monkeypatch, version):
     assert posterior_of(2, 32).to_arviz()["a"].shape == (2, 1)
 
 
+@pytest.mark.filterwarnings("ignore:(?s).*ArviZ is undergoing:FutureWarning")  # once a day
 def test_to_the_arviz_that_is_installed():
     data = posterior_of(8, 2).to_arviz()["posterior"]
     assert data["a"].dims == ("chain", "draw")
