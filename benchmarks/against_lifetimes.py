@@ -125,7 +125,9 @@ def ratio(ours: float, theirs: float) -> list[str]:
     """Both, and how many times as fast ours is."""
     if np.isnan(theirs):
         return [page.seconds(ours), "-", "-"]
-    return [page.seconds(ours), page.seconds(theirs), f"{theirs / ours:.3g}x"]
+    faster = theirs / ours
+    times = f"{faster:,.0f}" if faster >= 1000 else f"{faster:.3g}"
+    return [page.seconds(ours), page.seconds(theirs), f"{times}x"]
 
 
 def unfitted(model: str) -> Any:

@@ -27,11 +27,11 @@ from clvmodel.cli.inputs import (
     open_orders,
 )
 from clvmodel.errors import ParameterError
-from clvmodel.numerics.counts import levels
 from clvmodel.tables.files import TABLES, check_output, write_table
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.summary import Summary
 from clvmodel.units import horizon_in_days
+from clvmodel.value.candidates import levels
 from clvmodel.value.explain import Explanation
 from clvmodel.value.value_model import FittedValueModel, ValueModel, load
 

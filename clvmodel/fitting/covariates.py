@@ -112,6 +112,11 @@ class CovariateModel:
         }
 
 
+def of_customers(model: Any, customers: Any) -> Any:
+    """Return the model of these customers, a point for each; itself where it has no covariates."""
+    return model.at(customers) if isinstance(model, CovariateModel) else model
+
+
 def chosen_effects(
     family: Any, covariates: Sequence[str] | Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:

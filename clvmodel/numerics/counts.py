@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +38,3 @@ def count_quantile(tail: Callable[[Array, Rows], Array], room: Array) -> Array:
         high[rows[~short]] = middle[~short]
         rows = rows[high[rows] - low[rows] > 1]
     return high
-
-
-def levels(quantiles: Any) -> tuple[float, ...] | None:
-    """Quantile levels as floats; None if they are no numbers strictly between 0 and 1."""
-    if isinstance(quantiles, int | float | np.number):
-        quantiles = (quantiles,)
-    try:
-        found = tuple(float(q) for q in quantiles)
-    except (TypeError, ValueError):
-        return None
-    return found if all(0 < q < 1 for q in found) else None

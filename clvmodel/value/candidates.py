@@ -59,3 +59,23 @@ def checked(summary: Any, horizon: Any, margin: float) -> float:
             "margin", margin, "a finite share of revenue, such as 0.3"
         )
     return horizon_in_days(horizon, summary.unit, summary.end)
+
+
+def levels(quantiles: Any) -> tuple[float, ...] | None:
+    """Quantile levels as floats; None if they are no numbers strictly between 0 and 1."""
+    if isinstance(quantiles, int | float | np.number):
+        quantiles = (quantiles,)
+    try:
+        found = tuple(float(q) for q in quantiles)
+    except (TypeError, ValueError):
+        return None
+    return found if all(0 < q < 1 for q in found) else None
+
+
+def checked_levels(quantiles: Any) -> tuple[float, ...]:
+    """Quantile levels as floats; ParameterError if they are none."""
+    found = levels(quantiles)
+    if found is None:
+        rule = "numbers between 0 and 1, both excluded"
+        raise ParameterError.out_of_range("quantiles", quantiles, rule)
+    return found

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import DataError, ParameterError, UnitError
-from clvmodel.numerics.counts import count_quantile, levels
+from clvmodel.numerics.counts import count_quantile
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import DAYS_PER_YEAR, days_in, duration_in_days
-from clvmodel.value.candidates import check_summary, prediction_table
+from clvmodel.value.candidates import check_summary, checked_levels, prediction_table
 from clvmodel.value.outlook import Index, Outlook, at
 from clvmodel.value.predictions import LONGEST_YEARS, level_name
 
@@ -69,7 +69,7 @@ def predict_dates(
     outlook = Outlook.of(model, summary.in_unit(unit))
     new = outlook.new(model).spread(outlook.repeats.shape)
     if_alive = np.asarray(new.p_purchase(FARTHEST / scale))
-    ever = (outlook.alive(model) * if_alive[outlook.state])[outlook.where]
+    ever = outlook.each(outlook.alive(model), if_alive)
     waits = _waits(new, if_alive, scale, chosen)[:, outlook.state[outlook.where]]
     silence, ratio = _silence(summary)
     columns: dict[str, Any] = {"days_silent": silence, "overdue_ratio": ratio, "p_ever": ever}
@@ -92,11 +92,7 @@ def _checked(summary: Summary, threshold: Any, quantiles: Any) -> tuple[float, .
     if not (number and 0 < threshold < 1):
         rule = "between 0 and 1, both excluded"
         raise ParameterError.out_of_range("threshold", threshold, rule)
-    chosen = levels(quantiles)
-    if chosen is None:
-        rule = "numbers between 0 and 1, both excluded"
-        raise ParameterError.out_of_range("quantiles", quantiles, rule)
-    return chosen
+    return checked_levels(quantiles)
 
 
 def _silence(summary: Summary) -> tuple[NDArray[np.int64], Array]:

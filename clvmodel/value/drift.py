@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import DataError, DriftWarning, ParameterError
-from clvmodel.fitting.covariates import CovariateModel
+from clvmodel.fitting.covariates import CovariateModel, of_customers
 from clvmodel.fitting.fit import Fit
 from clvmodel.tables.cells import collapse
 from clvmodel.tables.summary import Summary
@@ -214,7 +214,7 @@ def _spend(spend: Fit[Any] | None, summary: Summary, includes_first: bool) -> tu
     bought = count > 0
     if not bought.any():
         return ()
-    model = spend.model.at(summary) if isinstance(spend.model, CovariateModel) else spend.model
+    model = of_customers(spend.model, summary)
     count, mean = count[bought], mean[bought]
     gamma = np.broadcast_to(model.gamma, bought.shape)[bought]
     level, scale = float(count @ mean / count.sum()), float(count @ gamma / count.sum())

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError, IntegrationError, ParameterError, UnitError
-from clvmodel.fitting.covariates import CovariateModel
+from clvmodel.fitting.covariates import CovariateModel, of_customers
 from clvmodel.tables.frames import DEFAULT_KIND, native_frame, read_frame
 from clvmodel.units import DAYS_PER_YEAR, UNIT_NAMES, days_in, duration_in_days, horizon_in_days
 from clvmodel.value.discounting import daily_rate
@@ -60,11 +60,11 @@ def predict_new(
     unit: str = fitted.purchases.unit
     days = _days(horizon, step, unit)
     kinds, kind = _kinds(fitted, customers)
-    purchases = _of_kinds(fitted.purchases.model, kinds)
+    purchases = of_customers(fitted.purchases.model, kinds)
     bought = 1 + _by_kind(purchases.expected_purchases(days[:, None] / days_in(unit)), kinds)
     columns = {"days": np.tile(days, bought.shape[1]), "expected_purchases": bought.T.ravel()}
     if fitted.spend is not None:
-        spend = _of_kinds(fitted.spend.model, kinds).expected_spend()
+        spend = of_customers(fitted.spend.model, kinds).expected_spend()
         worth = margin * spend if margin else np.zeros_like(spend)
         rate = daily_rate(discount_rate) * days_in(unit)
         present = 1 + _by_kind(_discounted_by(purchases, days / days_in(unit), rate), kinds)
@@ -102,11 +102,6 @@ def _discounted_by(model: Any, t: Array, rate: float) -> Array:
             return np.asarray(fine)
         coarse = fine
     raise IntegrationError(f"Discounting over {t[-1]:g} units of time did not settle.")
-
-
-def _of_kinds(model: Any, kinds: Any) -> Any:
-    """Return the model of these kinds of customers; itself if it has no covariates."""
-    return model.at(kinds) if isinstance(model, CovariateModel) else model
 
 
 def _by_kind(curve: Array, kinds: Any) -> Array:

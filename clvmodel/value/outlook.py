@@ -59,6 +59,14 @@ class Outlook:
         point = at(model, [code[cells] for code in self.codes])
         return np.asarray(point.p_alive(*(column[cells] for column in self.history)))
 
+    def each(self, alive: Array, of_state: Array) -> Array:
+        """What each customer can expect, of what the alive of each state can.
+
+        `alive` (cells) is their chance to be; where nobody is alive, the rest does not matter.
+        """
+        given = np.broadcast_to(of_state, self.repeats.shape)[self.state]
+        return np.asarray((alive * np.where(alive > 0, given, 0.0))[self.where])
+
     def new(self, model: Any, states: Any = _ALL) -> Any:
         """Law of the alive in these states under this model, as new customers: a point for each."""
         point = at(model, [code[states] for code in self.state_codes])

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError, ParameterError, UnitError
-from clvmodel.fitting.covariates import CovariateModel
+from clvmodel.fitting.covariates import CovariateModel, of_customers
 from clvmodel.models.point import Seed
 from clvmodel.models.total_spend import Spending
-from clvmodel.numerics.counts import levels
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR, UNIT_NAMES, days_in, horizon_in_days
-from clvmodel.value.candidates import check_summary, prediction_table
+from clvmodel.value.candidates import check_summary, checked_levels, prediction_table
 from clvmodel.value.discounting import daily_rate, discounted
 from clvmodel.value.distributions import Known, quantiles_ahead
 from clvmodel.value.outlook import Outlook
@@ -42,14 +41,12 @@ class Options:
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
         check_rate(self.discount_rate)
-        if levels(self.quantiles) is None:
-            rule = "numbers between 0 and 1, both excluded"
-            raise ParameterError.out_of_range("quantiles", self.quantiles, rule)
+        checked_levels(self.quantiles)
 
     @property
     def levels(self) -> tuple[float, ...]:
         """The quantiles, as floats."""
-        return levels(self.quantiles) or ()
+        return checked_levels(self.quantiles)
 
 
 def predict(
@@ -70,7 +67,7 @@ def predict(
     alive, new = outlook.alive(model), outlook.new(model)
 
     def each(of_state: Array) -> Array:
-        return np.asarray((alive * _given(of_state, alive, outlook.state))[outlook.where])
+        return outlook.each(alive, of_state)
 
     expected = each(new.expected_purchases(t))
     columns: dict[str, Array | None] = {
@@ -99,11 +96,6 @@ def predict(
     if options.levels or options.value_above is not None:
         columns |= _distributions(fitted, summary, outlook, t, margin, options)
     return prediction_table(summary, columns)
-
-
-def _given(of_state: Array, alive: Array, state: NDArray[np.intp]) -> Array:
-    """What the alive of each cell can expect; where nobody is alive it does not matter."""
-    return np.where(alive > 0, np.broadcast_to(of_state, int(np.max(state)) + 1)[state], 0.0)
 
 
 def _distributions(
@@ -248,8 +240,7 @@ def _checked_spend(count: Array, mean: Array) -> tuple[Array, Array]:
 
 def spend_model(fitted: Any, summary: Summary) -> Any:
     """Return the model of spend of these customers: one point, or one each."""
-    model = fitted.spend.model
-    return model.at(summary) if isinstance(model, CovariateModel) else model
+    return of_customers(fitted.spend.model, summary)
 
 
 def expected_spend(fitted: Any, summary: Summary) -> Array:

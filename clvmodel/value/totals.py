@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, ParameterError
-from clvmodel.fitting.covariates import CovariateModel
-from clvmodel.numerics.counts import levels
+from clvmodel.fitting.covariates import of_customers
 from clvmodel.tables.frames import native_frame
 from clvmodel.tables.groups import groups
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 from clvmodel.value.ahead import blocks
-from clvmodel.value.candidates import check_summary
+from clvmodel.value.candidates import check_summary, checked_levels
 from clvmodel.value.discounting import daily_rate, discounted
 from clvmodel.value.outlook import Outlook
 from clvmodel.value.predictions import (
@@ -62,10 +61,7 @@ def predict_total(
     """Totals of all customers, or of groups: see `FittedValueModel.predict_total`."""
     check_summary(summary)
     check_rate(discount_rate)
-    wanted = levels(quantiles)
-    if wanted is None:
-        rule = "numbers between 0 and 1, both excluded"
-        raise ParameterError.out_of_range("quantiles", quantiles, rule)
+    wanted = checked_levels(quantiles)
     t, unit = horizon_of(fitted, summary, horizon)
     if not np.isfinite(t):
         raise ParameterError.out_of_range("horizon", horizon, "finite for totals")
@@ -84,7 +80,7 @@ def predict_total(
             columns[f"{what}_{level_name(level)}"] = np.quantile(drawn, level, axis=0)
     if fitted.spend is not None:
         present = discounted(base.new.expected_purchases, t, rate)
-        each = (base.alive * present[base.outlook.state])[base.outlook.where]
+        each = base.outlook.each(base.alive, present)
         columns["clv"] = base.summed(product(each, base.worth))
     return native_frame(columns, summary.kind)
 
@@ -112,8 +108,7 @@ class _Base:
 
     def _bought(self, outlook: Outlook, model: Any) -> Array:
         """Expected purchases of each customer of an outlook, under a model."""
-        new = np.broadcast_to(outlook.new(model).expected_purchases(self.t), outlook.repeats.shape)
-        return np.asarray((outlook.alive(model) * new[outlook.state])[outlook.where])
+        return outlook.each(outlook.alive(model), outlook.new(model).expected_purchases(self.t))
 
     @property
     def to_simulate(self) -> bool:
@@ -156,7 +151,7 @@ class _Base:
         """Simulated value of so many purchases of each customer."""
         some = np.flatnonzero(count > 0)
         known, mean = spend_history(self.summary, self.fitted.spend_includes_first)
-        point = spend.at(self.summary) if isinstance(spend, CovariateModel) else spend
+        point = of_customers(spend, self.summary)
         gamma = np.broadcast_to(point.gamma, count.shape)[some]
         scale = gamma + known[some] * mean[some]
         paid = np.zeros(count.size)
@@ -181,7 +176,7 @@ class _Base:
         for model, spend in self._drawn(_POINTS, rng):
             worth = None
             if paid:
-                point = spend.at(part) if isinstance(spend, CovariateModel) else spend
+                point = of_customers(spend, part)
                 known = spend_history(part, self.fitted.spend_includes_first)
                 worth = product(margin, np.asarray(point.expected_spend(*known)))
             for i, now in enumerate(sums(self._bought(outlook, model), worth)):

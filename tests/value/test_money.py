@@ -42,13 +42,11 @@ def annual(rate_per_unit, days):
 
 
 def test_residual_value_for_ever_is_the_dert_of_the_literature():
-    """Discounted expected residual transactions of Pareto/NBD, at every ordinary golden point."""
+    """Discounted expected residual transactions of Pareto/NBD, at every golden point."""
     rows = [r for r in json.loads(GRID.read_text())["pnbd"] if r.get("dert") is not None]
-    checked = 0
+    assert len(rows) == 142
     for row in rows:
         rate = annual(row["delta"], 1.0)
-        if not 1e-4 < rate < 1e4:
-            continue
         frame = {"frequency": [row["x"]], "recency": [row["t_x"]], "T": [row["T"]]}
         frame["monetary_value"] = [1.0 if row["x"] else 0.0]
         model = ParetoNBD(*(row[name] for name in ("r", "alpha", "s", "beta")))
@@ -58,8 +56,6 @@ def test_residual_value_for_ever_is_the_dert_of_the_literature():
         )
         dert = got["clv"][0] / got["expected_spend"][0]
         assert dert == pytest.approx(row["dert"], rel=1e-8, abs=1e-290)
-        checked += 1
-    assert checked > 40
 
 
 @pytest.mark.parametrize("model", STAYING, ids=lambda m: m.title)
