@@ -17,7 +17,7 @@ _HOME = {
     "BGBB": "clvmodel.models.bg_bb",
     "GammaGamma": "clvmodel.models.gamma_gamma",
     "Summary": "clvmodel.tables.summary",
-    "summarize": "clvmodel.tables.summary",
+    "summarize": "clvmodel.tables.summarize",
     "OpportunitySummary": "clvmodel.tables.opportunities",
     "summarize_opportunities": "clvmodel.tables.opportunities",
     "Audit": "clvmodel.tables.audit",
@@ -89,8 +89,8 @@ if TYPE_CHECKING:
     from clvmodel.tables.holdout import holdout_split as holdout_split
     from clvmodel.tables.opportunities import OpportunitySummary as OpportunitySummary
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
+    from clvmodel.tables.summarize import summarize as summarize
     from clvmodel.tables.summary import Summary as Summary
-    from clvmodel.tables.summary import summarize as summarize
     from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention

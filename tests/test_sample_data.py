@@ -13,7 +13,8 @@ import pytest
 from clvmodel.fitting.estimate import fit
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "sample"

@@ -16,7 +16,8 @@ from clvmodel.models import PURCHASE_MODELS
 from clvmodel.tables.duckdb_source import read_columns
 from clvmodel.tables.guess import guess_columns
 from clvmodel.tables.orders_sql import Columns
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 
 BUILT_IN: dict[str, Callable[[], Any]] = {
     "cdnow": datasets.load_cdnow,

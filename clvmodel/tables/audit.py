@@ -6,7 +6,6 @@ import datetime as dt
 import textwrap
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -15,7 +14,7 @@ import pyarrow as pa
 from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.audit_checks import check_rows
 from clvmodel.tables.audit_history import check_history
-from clvmodel.tables.audit_sql import ACCOUNTS, CUSTOMERS, FACTS, extra
+from clvmodel.tables.audit_sql import CUSTOMERS, extra, facts, ways
 from clvmodel.tables.duckdb_source import Judged, check_columns, judged_orders, read_columns
 from clvmodel.tables.findings import (
     SEVERITIES,
@@ -27,8 +26,10 @@ from clvmodel.tables.findings import (
     plain,
 )
 from clvmodel.tables.frames import pandas_table, read_frame
-from clvmodel.tables.orders_sql import Columns
-from clvmodel.units import days_in, parse_date
+from clvmodel.tables.reading import columns_of
+from clvmodel.tables.rules import rules
+from clvmodel.tables.sources import is_path
+from clvmodel.units import days_in
 
 _WIDTH = 96
 
@@ -116,51 +117,57 @@ class Audit:
 def audit(
     orders: Any,
     *,
-    customer: str,
-    date: str,
+    customer: str | None = None,
+    date: str | None = None,
     value: str | None = None,
     order_id: str | None = None,
     currency: str | None = None,
-    end: Any = None,
     unit: str = "D",
-    date_format: str | None = None,
+    preset: str | None = None,
+    **reading: Any,
 ) -> Audit:
     """Say what is wrong with an order history, in numbers, and what to do about it.
 
-    Takes what `summarize` takes, and judges every row as it does. What `summarize` refuses, such as
-    dates that cannot be read, is a finding of severity "error" here. `order_id` names the column of
-    order ids, with which refunds are paired and orders on several days found; `currency` that of
-    the currency. Lengths of time are told in `unit`. The orders are not changed.
+    Takes what `summarize` takes, and judges every row as it does; `reading` are its further
+    arguments (end, start, date_format, occasion, refunds, min_value, max_value, exclude_ids,
+    memory_limit). What `summarize` refuses, such as dates that cannot be read, is a finding of
+    severity "error" here. `order_id` names the column of order ids, with which refunds are paired
+    and orders on several days found; `currency` that of the currency. Lengths of time are told in
+    `unit`. The orders are not changed.
 
     Raises ColumnError, FileError, UnitError or ParameterError for what was called wrongly or cannot
     be opened; DataError only where `orders` is no table.
     """
     days_in(unit)
-    last = None if end is None else parse_date(end)
-    columns = Columns(customer, date, value)
+    how = rules(order_id=order_id, preset=preset, **reading)
+    columns = columns_of(customer, date, value, how)
     names = read_columns(orders)
-    check_columns(columns, names)
-    for argument, column in {"order_id": order_id, "currency": currency}.items():
-        if column is not None and column not in names:
-            raise ColumnError.missing(argument, column, names)
+    if columns is not None:
+        check_columns(columns, names, order_id)
+        if currency is not None and currency not in names:
+            raise ColumnError.missing("currency", currency, names)
+    else:
+        currency = "currency" if currency is None else currency
     mixed: tuple[str, ...] = ()
-    if not isinstance(orders, str | Path):
-        roles = {name for name in (*columns, order_id, currency) if name is not None}
+    if not is_path(orders):
+        roles = {name for name in (*(columns or ()), order_id, currency) if name is not None}
+        if how.preset is not None:
+            roles = set(how.preset.needs)
         orders, mixed = _readable(orders, names, roles)
-    with judged_orders(orders, columns, last, date_format, whole=True) as found:
-        found.query(extra(found.types, columns, order_id, currency))
+    with judged_orders(orders, columns, how, whole=True) as found:
+        found.query(extra(found.types, found.columns, how.order_id, currency))
         found.register("daily", found.daily())
-        found.query(FACTS)
+        found.query(facts(how))
         found.query(CUSTOMERS)
         evidence = Evidence(
             query=found.query,
-            columns=columns,
-            order_id=order_id,
+            columns=found.columns,
+            order_id=how.order_id,
             currency=currency,
-            end=last,
+            end=how.end,
             today=dt.date.today(),
             unit=unit,
-            date_format=date_format,
+            date_format=how.date_format,
             mixed=mixed,
             total=found.query("SELECT count(*) FROM facts")[0][0],
         )
@@ -169,7 +176,7 @@ def audit(
 
 def _assemble(found: Judged, evidence: Evidence) -> Audit:
     accounts = []
-    for name, words in ACCOUNTS.items():
+    for name, words in ways(found.rules).items():
         tally = evidence.tally(f"account = '{name}'")
         if tally.rows:
             accounts.append(Account(words, tally.rows, tally.amount, tally.examples))

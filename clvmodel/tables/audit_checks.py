@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clvmodel.tables.audit_sql import COPIES, PAID_BACK, REUSED, SPELLINGS
+from clvmodel.tables.audit_sql import COPIES, PAID_BACK, PAIRED, REUSED, SPELLINGS
 from clvmodel.tables.findings import Evidence, Finding, count, money, names, percent
 from clvmodel.tables.orders_sql import literal
 from clvmodel.tables.purchases import to_day
@@ -300,9 +300,19 @@ def _running_number(e: Evidence) -> Iterator[Finding]:
 
 
 def _refunds(e: Evidence) -> Iterator[Finding]:
-    t = e.tally("fate = 'used' AND value < 0 AND (kept OR bought)")
+    t = e.tally(PAIRED)
     if t.rows:
-        part = e.query("SELECT count(*) FROM facts WHERE fate = 'used' AND value < 0 AND kept")
+        yield t.finding(
+            "refunds_paired",
+            "note",
+            f"{count(t.rows, 'refund')} ({money(t.amount or 0)}) of an earlier day's order, by its "
+            "id: netted with that order.",
+            "Nothing; but leave order_id out where the past is held against the future.",
+        )
+    same = f"fate = 'used' AND value < 0 AND (kept OR bought) AND NOT ({PAIRED})"
+    t = e.tally(same)
+    if t.rows:
+        part = e.query(f"SELECT count(*) FROM facts WHERE {same} AND kept")
         netted = part[0][0]
         yield t.finding(
             "refunds_same_day",
@@ -311,22 +321,21 @@ def _refunds(e: Evidence) -> Iterator[Finding]:
             f"netted with them, {t.rows - netted:,} on a day of which nothing is left.",
             "Nothing: a purchase counts at its net value, and a day without one is none.",
         )
-    t = e.tally("fate = 'used' AND value < 0 AND NOT kept AND NOT bought")
+    t = e.tally(f"fate = 'used' AND value < 0 AND NOT kept AND NOT bought AND NOT ({PAIRED})")
     if not t.rows:
         return
-    by_id, in_full = e.query(PAID_BACK)[0]
+    in_full = e.query(PAID_BACK)[0][0]
     revenue = e.query("SELECT sum(value) FROM daily WHERE kept")[0][0] or 0.0
     lost = -(t.amount or 0.0)
     over = f", {percent(lost / revenue)} of the {money(revenue)} that remain" if revenue else ""
-    paired = f" {by_id:,} carry the id of an order." if e.order_id is not None else ""
     yield t.finding(
         "refunds_later",
         "warning",
         f"{count(t.rows, 'refund')} ({money(-lost)}) on a day without orders, left out: revenue "
-        f"is overstated by {money(lost)}{over}.{paired} {in_full:,} equal an earlier order of "
-        "the customer in full.",
-        "Give a refund the day of the order that it pays back, so that they are netted; or "
-        "lower the margin by the share of revenue that is paid back.",
+        f"is overstated by {money(lost)}{over}. {in_full:,} equal an earlier order of the "
+        "customer in full.",
+        "Name the column of order ids (order_id), where refunds carry that of their order: they "
+        "are netted with it then; or lower the margin by the share of revenue that is paid back.",
     )
 
 
@@ -354,9 +363,10 @@ def _repetitions(e: Evidence) -> Iterator[Finding]:
             "order_ids_reused",
             "warning",
             f"{count(len(ids), 'order id')} on several days or for several customers, such as "
-            f"{names([row[0] for row in ids])}: {count(t.rows, 'row')}{t.of_amount}.",
-            "Look whether parts of one order were dated when they were sent; they are purchases "
-            "of several days then, and should carry the day of the order.",
+            f"{names([row[0] for row in ids])}: {count(t.rows, 'row')}{t.of_amount}. A customer's "
+            "rows of one id are taken for one order, at its first day.",
+            "Look whether these are parts of one order, dated when they were sent; where a number "
+            "is used anew, as in another year or shop, leave order_id out or make the ids unique.",
         )
 
 

@@ -7,19 +7,32 @@ columns say beyond that. `bad_date` and `bad_value` stop a summary; an audit cou
 
 from __future__ import annotations
 
-from clvmodel.tables.orders_sql import REASONS, Columns, is_text, quote, trimmed
+from clvmodel.tables.orders_sql import (
+    REASONS,
+    Columns,
+    blank_is_null,
+    is_text,
+    occasion_of,
+    quote,
+    trimmed,
+)
+from clvmodel.tables.reading import refunds_in_words
+from clvmodel.tables.rules import OCCASIONS, Rules
 
 USED, MERGED, REFUNDS = "purchase", "merged", "refunds"
 
-ACCOUNTS = {
-    USED: "purchases",
-    MERGED: "merged into a purchase of the same day",
-    **REASONS,
-    "bad_date": "a date that cannot be read",
-    "bad_value": "an amount that cannot be read",
-    REFUNDS: "refunds, no positive net that day",
-}
-"""Where rows go, in words; those of a summary's reconciliation where it has them."""
+
+def ways(rules: Rules) -> dict[str, str]:
+    """Where rows go, in words; those of a summary's reconciliation where it has them."""
+    occasion = OCCASIONS[rules.occasion]
+    return {
+        USED: "purchases",
+        MERGED: f"merged into a purchase of the same {occasion}",
+        **REASONS,
+        "bad_date": "a date that cannot be read",
+        "bad_value": "an amount that cannot be read",
+        REFUNDS: refunds_in_words(occasion),
+    }
 
 
 def extra(types: dict[str, str], columns: Columns, order_id: str | None, cur: str | None) -> str:
@@ -49,25 +62,28 @@ def extra(types: dict[str, str], columns: Columns, order_id: str | None, cur: st
 
 def _text(column: str | None) -> str:
     """Return a column as text, NULL where it is blank or not named."""
-    if column is None:
-        return "CAST(NULL AS VARCHAR)"
-    text = trimmed(quote(column))
-    return f"CASE WHEN {text} NOT IN ('', 'nan', 'NaN', 'None') THEN {text} END"
+    return "CAST(NULL AS VARCHAR)" if column is None else blank_is_null(column)
 
 
-FACTS = f"""
+def facts(rules: Rules) -> str:
+    """Table `facts`, from `judged`, `extra` and the registered `daily`."""
+    occasion = occasion_of(rules)
+    return f"""
     CREATE TEMP TABLE facts AS
-    WITH opened AS (SELECT customer, day, min(rowid) AS opening, max(value) > 0 AS bought
-                    FROM judged WHERE fate = 'used' GROUP BY customer, day),
-    days AS (SELECT daily.customer, daily.day, daily.kept, opening, bought
+    WITH opened AS (SELECT customer, {occasion} AS occasion, min(rowid) AS opening,
+                           max(value) > 0 AS bought
+                    FROM judged WHERE fate = 'used' GROUP BY customer, {occasion}),
+    days AS (SELECT daily.customer, daily.occasion, daily.kept, opening, bought
              FROM daily JOIN opened
-             ON daily.customer = opened.customer AND daily.day = opened.day)
+             ON daily.customer = opened.customer AND daily.occasion = opened.occasion)
     SELECT judged.rowid + 1 AS row, judged.customer, value, fate, judged.day, bad, extra.*,
            kept, bought,
            CASE WHEN fate <> 'used' THEN fate WHEN NOT kept THEN '{REFUNDS}'
                 WHEN judged.rowid = opening THEN '{USED}' ELSE '{MERGED}' END AS account
     FROM judged JOIN extra ON judged.rowid = extra.rowid
-    LEFT JOIN days ON fate = 'used' AND judged.customer = days.customer AND judged.day = days.day"""
+    LEFT JOIN days ON fate = 'used' AND judged.customer = days.customer
+                  AND {occasion} = days.occasion"""
+
 
 CUSTOMERS = """
     CREATE TEMP TABLE customers AS
@@ -102,13 +118,18 @@ REUSED = """
          GROUP BY order_id HAVING count(DISTINCT customer) > 1 OR count(DISTINCT day) > 1)"""
 """Orders whose id stands on several days or for several customers."""
 
+PAIRED = """
+    fate = 'used' AND value < 0 AND row IN
+        (SELECT r.row FROM facts AS r JOIN facts AS o USING (customer, order_id)
+         WHERE r.fate = 'used' AND r.value < 0 AND o.fate = 'used' AND o.value >= 0
+         AND o.day < r.day)"""
+"""Refunds of an earlier day's order, by its id: they are netted with it."""
+
 PAID_BACK = """
-    SELECT count(*) FILTER (r.order_id IN (SELECT order_id FROM facts
-                                           WHERE fate = 'used' AND value > 0)),
-           count(*) FILTER (o.day IS NOT NULL)
+    SELECT count(*) FILTER (o.day IS NOT NULL)
     FROM facts AS r LEFT JOIN
         (SELECT customer, value, min(day) AS day FROM facts
          WHERE fate = 'used' AND value > 0 GROUP BY customer, value) AS o
     ON o.customer = r.customer AND o.value = -r.value AND o.day < r.day
     WHERE r.value < 0 AND r.account = 'refunds' AND NOT r.bought"""
-"""Refunds on a day of their own: with the id of an order; in full, by customer and amount."""
+"""Refunds on a day of their own that equal an earlier order of the customer."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import DataError
-from clvmodel.tables.duckdb_source import read_purchases
 from clvmodel.tables.purchases import Purchases, from_day, to_day
+from clvmodel.tables.reading import columns_of, read_purchases
+from clvmodel.tables.rules import rules, unpaired
 from clvmodel.tables.summary import Summary
 from clvmodel.units import horizon_in_days, parse_date
 
@@ -46,26 +47,27 @@ class Holdout:
 def holdout_split(
     orders: Any,
     *,
-    customer: str,
-    date: str,
+    customer: str | None = None,
+    date: str | None = None,
     value: str | None = None,
     cutoff: Any = None,
     horizon: Any = None,
-    end: Any = None,
     unit: str = "D",
-    date_format: str | None = None,
+    **reading: Any,
 ) -> Holdout:
     """Split an order history at the end of the day `cutoff`; the holdout lasts for `horizon`.
 
-    Orders after `end` (default: the last order's day) are left out.
+    `reading` are the further arguments of `summarize` (end, start, date_format, refunds, preset,
+    ...) but `order_id`, with which refunds to come would change the past. A preset's order ids are
+    not used either.
     Only orders up to the cutoff enter the calibration summary. By default the holdout is the last
     half of the history, at most a year: a judgement, which leaves as much to learn from as to
     check against. Both windows are aggregated by the same code. Raises as `summarize` does, and
     DataError if the holdout is not covered by the orders.
     """
-    until = None if end is None else parse_date(end)
-    history = read_purchases(orders, customer, date, value, until, date_format)
-    first, last = history.first_day, until or history.last_order
+    how = unpaired(rules(**reading))
+    history = read_purchases(orders, columns_of(customer, date, value, how), how)
+    first, last = history.first_day, how.end or history.last_order
     observed = (last - first).days + 1
     if cutoff is None and horizon is None:
         days = min(observed // 2, 365)

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from clvmodel.errors import ColumnError, DataError, UnitError
+from clvmodel.errors import ColumnError, DataError, ParameterError, UnitError
 from clvmodel.tables.cells import Cells, collapse
-from clvmodel.tables.duckdb_source import read_purchases
 from clvmodel.tables.frames import native_frame, read_frame
 from clvmodel.tables.purchases import Purchases, Reconciliation, from_day, to_day
+from clvmodel.tables.reading import columns_of, read_purchases
+from clvmodel.tables.rules import rules
 from clvmodel.units import parse_date
 
 Array = NDArray[np.float64]
@@ -64,7 +65,7 @@ class OpportunitySummary:
     def from_purchases(cls, purchases: Purchases, end: dt.date, period: str) -> OpportunitySummary:
         """Summarize purchases, all of which must lie on or before `end`."""
         customer, size = purchases.customer, len(purchases.ids)
-        index = _period_of(purchases.day, period)
+        index = _period_of(purchases.day.astype(np.int64), period)
         last = _last_complete(end, period)
         born = index[np.flatnonzero(np.diff(customer, prepend=-1))]
         since = index - born[customer]
@@ -161,27 +162,28 @@ class OpportunitySummary:
 def summarize_opportunities(
     orders: Any,
     *,
-    customer: str,
-    date: str,
+    customer: str | None = None,
+    date: str | None = None,
     period: str = "Y",
-    end: Any = None,
-    date_format: str | None = None,
+    **reading: Any,
 ) -> OpportunitySummary:
     """Summarize an order history in opportunities to buy: one row per customer, for BGBB.
 
-    `orders` is a pandas, polars or pyarrow table, or the path of a CSV or Parquet file; it is not
-    changed. `customer` and `date` name its columns; each row is an order, whatever its amount, so
-    leave refunds out. `period` is the calendar period that is one opportunity: "Y", "Q", "M", "W"
+    `orders` is what `summarize` takes, and is not changed. `customer` and `date` name its columns;
+    each row is an order, whatever its amount, so leave refunds out.
+    `period` is the calendar period that is one opportunity: "Y", "Q", "M", "W"
     (Monday to Sunday) or "D". `end` is the last day of observation, inclusive (default: the day of
     the last order); orders after it are left out, and a period that is not over by then is no
-    opportunity. `date_format` reads dates that are not in ISO form, such as "%d/%m/%Y".
+    opportunity. `reading` are the further arguments of `summarize` (date_format, exclude_ids, ...).
 
     Raises ColumnError, DataError, FileError or UnitError, each saying what to mend.
     """
     _check_period(period)
-    last = None if end is None else parse_date(end)
-    purchases = read_purchases(orders, customer, date, None, last, date_format)
-    return OpportunitySummary.from_purchases(purchases, last or purchases.last_order, period)
+    how = rules(**reading)
+    if how.occasion != "D":
+        raise ParameterError(f"occasion == {how.occasion!r}: period says what is one occasion.")
+    purchases = read_purchases(orders, columns_of(customer, date, None, how), how)
+    return OpportunitySummary.from_purchases(purchases, how.end or purchases.last_order, period)
 
 
 def check_opportunities(frequency: Array, recency: Array, n: Array) -> None:

@@ -27,8 +27,9 @@ class Excluded:
 class Reconciliation:
     """Where every row went: rows in = purchases + merged + the rows of `excluded`.
 
-    `purchases` counts days with a purchase, `merged` the further rows of those days. `zero` counts
-    the purchases of value 0 among them (free orders, no refund that day), which are kept.
+    `purchases` counts occasions with a purchase (days, unless another `occasion` was asked for),
+    `merged` the further rows of those occasions. `zero` counts the purchases of value 0 among them
+    (free orders, no refund then), which are kept.
     """
 
     rows: int
@@ -37,12 +38,13 @@ class Reconciliation:
     excluded: tuple[Excluded, ...]
     zero: int = 0
     amount: float = 0.0
+    occasion: str = "day"
 
     def __str__(self) -> str:
         """Say in one line what became of the rows."""
         parts = [f"{self.rows:,} rows became {self.purchases:,} purchases"]
         if self.merged:
-            parts.append(f"{self.merged:,} merged into a purchase of the same day")
+            parts.append(f"{self.merged:,} merged into a purchase of the same {self.occasion}")
         parts += [f"{e.rows:,} left out ({e.reason})" for e in self.excluded if e.rows]
         if self.zero:
             parts.append(f"{self.zero:,} purchases of value 0 kept")
@@ -53,7 +55,8 @@ class Reconciliation:
 class Purchases:
     """All purchases, sorted by customer and day; plain arrays.
 
-    `ids` holds the distinct customers; `customer` indexes it; `day` counts from 1970-01-01;
+    `ids` holds the distinct customers; `customer` indexes it; `day` counts from 1970-01-01, in
+    whole days or, where purchases are timed to the moment (`exact`), with their fraction;
     `value` is None where the orders have no value column. `last_order` is the day of the last order
     of any kind, a refund included. `reconciliation` is None for a part of a history. `kind` is the
     kind of frame that came in.
@@ -61,20 +64,25 @@ class Purchases:
 
     ids: pa.Array
     customer: NDArray[np.int64]
-    day: NDArray[np.int64]
+    day: NDArray[np.int64] | Array
     value: Array | None
     last_order: dt.date
     reconciliation: Reconciliation | None
     kind: str
 
     @property
+    def exact(self) -> bool:
+        """Whether purchases are timed to the moment rather than to the day."""
+        return self.day.dtype.kind == "f"
+
+    @property
     def first_day(self) -> dt.date:
         """Day of the first purchase."""
-        return from_day(np.min(self.day))
+        return from_day(np.floor(np.min(self.day)))
 
     def within(self, after: int, until: int) -> tuple[Array, Array | None]:
         """Count and sum of value per customer of the purchases on days in (after, until]."""
-        chosen = (self.day > after) & (self.day <= until)
+        chosen = (self.day >= after + 1) & (self.day < until + 1)
         n = len(self.ids)
         count = np.bincount(self.customer[chosen], minlength=n).astype(float)
         if self.value is None:
@@ -84,7 +92,7 @@ class Purchases:
 
     def until(self, day: int) -> tuple[Purchases, NDArray[np.intp]]:
         """Return what was known at the end of a day, and which customers (indices) it knows."""
-        chosen = self.day <= day
+        chosen = self.day < day + 1
         known, customer = np.unique(self.customer[chosen], return_inverse=True)
         value = None if self.value is None else self.value[chosen]
         past = Purchases(

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError, UnitError
 from clvmodel.tables.cells import Cells, collapse
-from clvmodel.tables.duckdb_source import read_purchases
 from clvmodel.tables.frames import dates, native_frame, read_frame
 from clvmodel.tables.purchases import Purchases, Reconciliation, to_day
 from clvmodel.units import UNIT_NAMES, days_in, horizon_in_days, parse_date
@@ -38,7 +37,8 @@ class Summary:
     (mean value of the repeat purchases, 0 if none); the last two are None without a value column.
     `frame` is the same as a table, of the kind that the orders came in. `purchases` is None for
     a summary made by `from_frame`. `attributes` are further columns that `join` or `from_frame`
-    brought, such as covariates; one value per customer.
+    brought, such as covariates; one value per customer. `exact` is whether purchases are timed to
+    the moment; T then runs to the end of the day `end`.
     """
 
     ids: pa.Array
@@ -53,6 +53,7 @@ class Summary:
     reconciliation: Reconciliation | None = None
     purchases: Purchases | None = None
     attributes: Mapping[str, pa.Array] = field(default_factory=dict)
+    exact: bool = False
 
     def __post_init__(self) -> None:
         """Check the unit and lock the arrays."""
@@ -81,7 +82,7 @@ class Summary:
             ids=purchases.ids,
             frequency=frequency,
             recency=(last - first) / scale,
-            T=(to_day(end) - first) / scale,
+            T=(to_day(end) + purchases.exact - first) / scale,
             first_value=first_value,
             monetary_value=monetary_value,
             unit=unit,
@@ -89,6 +90,7 @@ class Summary:
             kind=purchases.kind,
             reconciliation=purchases.reconciliation,
             purchases=purchases,
+            exact=purchases.exact,
         )
 
     @classmethod
@@ -174,7 +176,7 @@ class Summary:
         if self.end is None:
             return None
         days = float(np.max(self.T, initial=0.0)) * days_in(self.unit)
-        return self.end - dt.timedelta(days=round(days))
+        return self.end - dt.timedelta(days=int(days) if self.exact else round(days))
 
     @property
     def total_value(self) -> Array | None:
@@ -250,11 +252,10 @@ class Summary:
         if self.first_value is not None:
             columns["first_value"] = self.first_value
         if self.end is not None:
-            scale, last = days_in(self.unit), to_day(self.end)
-            first = last - np.rint(self.T * scale).astype(np.int64)
-            bought = first + np.rint(self.recency * scale).astype(np.int64)
-            columns["first_purchase"] = dates(first)
-            columns["last_purchase"] = dates(bought)
+            first = to_day(self.end) + self.exact - self.T * days_in(self.unit)
+            bought = first + self.recency * days_in(self.unit)
+            columns["first_purchase"] = dates(first, self.exact)
+            columns["last_purchase"] = dates(bought, self.exact)
         columns.update(self.attributes)
         return native_frame(columns, self.kind)
 
@@ -274,34 +275,6 @@ class Summary:
     def _repr_html_(self) -> str:
         head = native_frame(read_frame(self.frame)[0].slice(0, 5))
         return f"<pre>{escape(repr(self))}</pre>{head.to_html(index=False)}"
-
-
-def summarize(
-    orders: Any,
-    *,
-    customer: str,
-    date: str,
-    value: str | None = None,
-    end: Any = None,
-    unit: str = "D",
-    date_format: str | None = None,
-) -> Summary:
-    """Summarize an order history: one row per customer, every input row accounted for.
-
-    `orders` is a pandas, polars or pyarrow table, or the path of a CSV or Parquet file; it is not
-    changed. `customer`, `date` and `value` name its columns; without `value`, only the timing of
-    purchases is summarized. `end` is the last day of observation, inclusive (default: the day of
-    the last order); orders after it are left out. `date_format` reads dates that are not in ISO
-    form, such as "%d/%m/%Y". A customer's orders of one calendar day are one purchase; refunds
-    (negative amounts) are netted within their day, and a day of refunds without a positive net is
-    no purchase. `summary.reconciliation` says where each row went.
-
-    Raises ColumnError, DataError, FileError or UnitError, each saying what to mend.
-    """
-    days_in(unit)
-    last = None if end is None else parse_date(end)
-    purchases = read_purchases(orders, customer, date, value, last, date_format)
-    return Summary.from_purchases(purchases, last or purchases.last_order, unit)
 
 
 def _whole(column: Any) -> pa.Array:

@@ -7,7 +7,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 from clvmodel.value.value_model import ValueModel, load
 
 GUESSED = "columns guessed: customer=customer_id, date=date, value=amount"

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from clvmodel.datasets import load_cdnow
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 from clvmodel.value.value_model import ValueModel, load
 
 ROLES = {"customer": "customer_id", "date": "date", "value": "amount"}

@@ -6,7 +6,7 @@ import pytest
 from clvmodel.datasets import load_cdnow
 from clvmodel.evaluate.backtest import default_candidates
 from clvmodel.tables.frames import read_frame
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 
 @pytest.fixture(scope="module")

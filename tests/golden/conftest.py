@@ -4,7 +4,7 @@ import pytest
 
 import clvmodel as clv
 from clvmodel.datasets import load_cdnow
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from reference import COPY, SOURCES, over_sources, published
 
 import clvmodel as clv
 from clvmodel import BGNBD, MBGNBD
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 COMPUTED = 1e-9  # `computed` has 12 digits
 DIFFERENCES = {"pnbd.clvtools.se": 5e-9}  # computed from differences of the log-likelihood

@@ -5,7 +5,7 @@ from functools import cache
 import pandas as pd
 
 from clvmodel.datasets import load_cdnow
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 END = "2024-03-31"  # 2024 is a leap year: day 90 after New Year's Day
 HAND_ROWS = [

@@ -200,10 +200,9 @@ def test_refunds_are_told_apart(clean):
     n = len(frame)
     ids = [f"o{i}" for i in range(n)]
     ids[n - 1] = ids[n - 3]
-    assert (
-        "1 carry the id of an order"
-        in found(frame.assign(id=ids), order_id="id")["refunds_later"].message
-    )
+    paired = found(frame.assign(id=ids), order_id="id")
+    assert (paired["refunds_later"].rows, paired["refunds_paired"].rows) == (1, 1)
+    assert paired["refunds_paired"].amount == -1.0
 
 
 def test_repeated_rows(clean):

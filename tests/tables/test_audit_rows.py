@@ -13,7 +13,7 @@ from test_reconciliation import END, dirty
 
 from clvmodel.errors import DataError
 from clvmodel.tables.audit import audit
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -18,7 +18,8 @@ from order_cases import (
     lists,
 )
 
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.frames import read_frame
+from clvmodel.tables.summarize import summarize
 
 NUMBER = {name: 10 * (i + 1) for i, name in enumerate(sorted({row[0] for row in HAND_ROWS}))}
 
@@ -83,7 +84,7 @@ def polars_zoned(frame):
 
 OTHERS = {
     "polars": (pl.from_pandas, pl.DataFrame),
-    "polars lazy": (lambda f: pl.from_pandas(f).lazy(), pl.DataFrame),
+    "polars lazy": (lambda f: pl.from_pandas(f).lazy(), pl.LazyFrame),
     "polars categories": (
         lambda f: pl.from_pandas(f).with_columns(pl.col("who").cast(pl.Categorical)),
         pl.DataFrame,
@@ -97,7 +98,7 @@ OTHERS = {
         pl.DataFrame,
     ),
     "polars zone": (polars_zoned, pl.DataFrame),
-    "polars lazy zone": (lambda f: polars_zoned(f).lazy(), pl.DataFrame),
+    "polars lazy zone": (lambda f: polars_zoned(f).lazy(), pl.LazyFrame),
     "arrow": (pa.Table.from_pandas, pa.Table),
     "arrow zone": (lambda f: pa.Table.from_pandas(zoned(f)), pa.Table),
     "arrow dictionary": (
@@ -126,8 +127,8 @@ def test_other_frames(orders, kind):
     summary = by_hand(convert(orders))
     assert lists(summary) == WORKED
     assert isinstance(summary.frame, expected)
-    assert pa.table(summary.frame)["customer_id"].to_pylist() == IDS
-    assert pa.table(summary.frame)["frequency"].to_pylist() == FREQUENCY
+    assert read_frame(summary.frame)[0]["customer_id"].to_pylist() == IDS
+    assert read_frame(summary.frame)[0]["frequency"].to_pylist() == FREQUENCY
 
 
 @pytest.mark.parametrize("kind", ["int64", "uint8", "Int64", "int64[pyarrow]", "float64"])

@@ -10,7 +10,7 @@ from order_cases import CDNOW, IDS, ROLES, by_hand
 from clvmodel.errors import ClvError, DataError, UnitError
 from clvmodel.tables.holdout import holdout_split
 from clvmodel.tables.purchases import from_day, to_day
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 CUT = "1997-09-30"
 

@@ -10,7 +10,8 @@ import pytest
 from order_cases import IDS, by_hand, hand_orders, lists
 
 from clvmodel.errors import ColumnError, DataError
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_IN_UNIT
 
 SHOPS = {"eve": "east", "dee": "west", "cem": "east", "bob": "west", "ann": "north", "zoe": "east"}

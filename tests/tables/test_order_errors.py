@@ -10,7 +10,7 @@ import pytest
 from order_cases import ROLES, by_hand
 
 from clvmodel.errors import ClvError, ColumnError, DataError, FileError, ParameterError, UnitError
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 HEADER = "who,when,paid\n"
 DATES = pd.to_datetime(["2024-01-01", "2024-01-02"])

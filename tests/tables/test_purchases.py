@@ -8,7 +8,8 @@ import pytest
 from order_cases import CDNOW, by_hand
 
 from clvmodel.tables.purchases import Reconciliation, from_day, to_day
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 
 
 def day(text):

@@ -11,7 +11,7 @@ import pytest
 from order_cases import CDNOW, ROLES
 
 from clvmodel.errors import DataError
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 
 END = dt.date(2024, 2, 29)
 REASONS = {

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from order_cases import END, IDS, RECENCY, ROLES, WORKED, by_hand, lists
 
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 from clvmodel.units import DAYS_IN_UNIT
 
 

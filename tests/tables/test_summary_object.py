@@ -11,7 +11,8 @@ import pytest
 from order_cases import CDNOW, IDS, ROLES, WORKED, by_hand, lists
 
 from clvmodel.errors import ClvError, ColumnError, DataError, UnitError
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_IN_UNIT
 
 HISTORY = {"frequency": [2, 0], "recency": [30.43, 0.0], "T": [38.86, 20.0]}

@@ -8,7 +8,8 @@ from clvmodel.datasets import load_cdnow
 from clvmodel.errors import UnitError
 from clvmodel.tables.files import write_table
 from clvmodel.tables.frames import read_frame
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_IN_UNIT, UNIT_NAMES
 
 

@@ -16,7 +16,8 @@ from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
 from clvmodel.models.mbg_nbd import MBGNBD
 from clvmodel.models.pareto_nbd import ParetoNBD
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR
 from clvmodel.value.value_model import ValueModel, load
 

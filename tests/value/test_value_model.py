@@ -13,7 +13,8 @@ from clvmodel.datasets import load_cdnow
 from clvmodel.errors import DataError, ParameterError, UnitError
 from clvmodel.models.bg_nbd import BGNBD
 from clvmodel.models.gamma_gamma import GammaGamma
-from clvmodel.tables.summary import Summary, summarize
+from clvmodel.tables.summarize import summarize
+from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_IN_UNIT
 from clvmodel.value.discounting import daily_rate, discounted
 from clvmodel.value.value_model import ValueModel

@@ -7,7 +7,7 @@ import pandas as pd
 
 from clvmodel.datasets import load_cdnow
 from clvmodel.fitting.fit import Fit
-from clvmodel.tables.summary import summarize
+from clvmodel.tables.summarize import summarize
 from clvmodel.value.value_model import FittedValueModel, ValueModel
 
 CDNOW = {"customer": "customer_id", "date": "date", "value": "amount"}
