@@ -18,6 +18,9 @@ _HOME = {
     "GammaGamma": "clvmodel.models.gamma_gamma",
     "Summary": "clvmodel.tables.summary",
     "summarize": "clvmodel.tables.summarize",
+    "StoredSummary": "clvmodel.tables.stored",
+    "summarize_to": "clvmodel.tables.stored",
+    "open_summary": "clvmodel.tables.stored",
     "OpportunitySummary": "clvmodel.tables.opportunities",
     "summarize_opportunities": "clvmodel.tables.opportunities",
     "Audit": "clvmodel.tables.audit",
@@ -33,9 +36,9 @@ _HOME = {
     "FitComparison": "clvmodel.fitting.compare",
     "compare_fits": "clvmodel.fitting.compare",
     "ValueModel": "clvmodel.value.value_model",
-    "FittedValueModel": "clvmodel.value.value_model",
+    "FittedValueModel": "clvmodel.value.fitted",
     "Explanation": "clvmodel.value.explain",
-    "load": "clvmodel.value.value_model",
+    "load": "clvmodel.value.fitted",
     "StoreFormula": "clvmodel.value.formulas",
     "ProfitRetention": "clvmodel.value.formulas",
     "ChurnFormula": "clvmodel.value.formulas",
@@ -89,17 +92,20 @@ if TYPE_CHECKING:
     from clvmodel.tables.holdout import holdout_split as holdout_split
     from clvmodel.tables.opportunities import OpportunitySummary as OpportunitySummary
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
+    from clvmodel.tables.stored import StoredSummary as StoredSummary
+    from clvmodel.tables.stored import open_summary as open_summary
+    from clvmodel.tables.stored import summarize_to as summarize_to
     from clvmodel.tables.summarize import summarize as summarize
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.value.explain import Explanation as Explanation
+    from clvmodel.value.fitted import FittedValueModel as FittedValueModel
+    from clvmodel.value.fitted import load as load
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention
     from clvmodel.value.formulas import StoreFormula as StoreFormula
     from clvmodel.value.naive import LastPeriod as LastPeriod
     from clvmodel.value.naive import RunRate as RunRate
-    from clvmodel.value.value_model import FittedValueModel as FittedValueModel
     from clvmodel.value.value_model import ValueModel as ValueModel
-    from clvmodel.value.value_model import load as load
 
 __all__ = [
     *_HOME,

@@ -33,7 +33,8 @@ from clvmodel.tables.summary import Summary
 from clvmodel.units import horizon_in_days
 from clvmodel.value.candidates import levels
 from clvmodel.value.explain import Explanation
-from clvmodel.value.value_model import FittedValueModel, ValueModel, load
+from clvmodel.value.fitted import FittedValueModel, load
+from clvmodel.value.value_model import ValueModel
 
 Horizon = Annotated[
     str, typer.Option(help="How far to predict: 365D, 52W, 12M, 2Y, a date, or inf (for ever).")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from clvmodel.errors import ColumnError, FileError, ParameterError
 from clvmodel.tables import sources
 from clvmodel.tables.frames import DEFAULT_KIND, column_names, local_batches, open_frame
-from clvmodel.tables.orders_sql import ACCOUNT, PAIR, Columns, daily, judged, literal
+from clvmodel.tables.orders_sql import ACCOUNT, PAIR, Columns, daily, judged, literal, quote
 from clvmodel.tables.presets import Preset
 from clvmodel.tables.rules import Rules
 
@@ -271,3 +271,20 @@ def check_columns(columns: Columns, names: list[str], order_id: str | None = Non
         )
     if columns.customer == columns.date:
         raise ColumnError(f"customer and date are both {columns.date!r}; they must differ.")
+
+
+def write_database(path: str, table: str, parquet: list[str]) -> None:
+    """Write Parquet files as a table of a DuckDB file, in one transaction. Raises FileError."""
+    import duckdb
+
+    files = ", ".join(map(literal, parquet))
+    try:
+        with duckdb.connect(path) as connection:
+            _rows(
+                connection,
+                f"CREATE OR REPLACE TABLE {quote(table)} AS "
+                f"SELECT * FROM read_parquet([{files}], hive_partitioning=false)",
+            )
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split("\n\n")[0].split())[:300]
+        raise FileError(f"{path} cannot be written: {reason}") from error

@@ -106,12 +106,12 @@ def write_table(table: pa.Table, path: Any) -> None:
     check_output(path, TABLES)
     with replacing(path) as temporary:
         if str(path).lower().endswith(".csv"):
-            pyarrow.csv.write_csv(_with_dates(table), temporary)
+            pyarrow.csv.write_csv(with_dates(table), temporary)
         else:
             pyarrow.parquet.write_table(table, temporary)
 
 
-def _with_dates(table: pa.Table) -> pa.Table:
+def with_dates(table: pa.Table) -> pa.Table:
     """Timestamps that are all at midnight as dates: 1997-10-15 rather than with a clock time."""
     for i, field in enumerate(table.schema):
         column = table.column(i)

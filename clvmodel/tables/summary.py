@@ -241,6 +241,11 @@ class Summary:
     @cached_property
     def frame(self) -> Any:
         """The summary as a table of the kind that came in, one row per customer."""
+        return native_frame(self.table, self.kind)
+
+    @property
+    def table(self) -> pa.Table:
+        """The summary as an Arrow table, one row per customer."""
         columns: dict[str, Any] = {
             "customer_id": self.ids,
             "frequency": self.frequency.astype(np.int64),
@@ -257,7 +262,7 @@ class Summary:
             columns["first_purchase"] = dates(first, self.exact)
             columns["last_purchase"] = dates(bought, self.exact)
         columns.update(self.attributes)
-        return native_frame(columns, self.kind)
+        return pa.table(columns)
 
     def __repr__(self) -> str:
         """Say how many customers, over which time, and what became of the rows."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame
+from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import horizon_in_days
 
@@ -40,8 +41,19 @@ def prediction_table(summary: Summary, columns: Mapping[str, Array | None]) -> A
     return native_frame({"customer_id": summary.ids, **present}, summary.kind)
 
 
+def check_customers(summary: Any) -> None:
+    """Refuse what is no summary, in memory or not, and one without customers."""
+    if not isinstance(summary, LargeSummary):
+        check_summary(summary)
+
+
 def check_summary(summary: Any) -> None:
     """Refuse what is no Summary, and one without customers."""
+    if isinstance(summary, LargeSummary):
+        raise DataError(
+            f"A {type(summary).__name__} is too large for a table in memory: predict into a file, "
+            "model.predict_to(summary, 'scores.parquet', ...)."
+        )
     if not isinstance(summary, Summary):
         raise DataError(
             f"summary is a {type(summary).__name__}; make a Summary with clv.summarize(orders, "

@@ -42,12 +42,14 @@ from clvmodel.errors import DataError, DriftWarning, ParameterError
 from clvmodel.fitting.covariates import CovariateModel, of_customers
 from clvmodel.fitting.fit import Fit
 from clvmodel.tables.cells import collapse
+from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_IN_UNIT, UNIT_NAMES, days_in
 from clvmodel.value.outlook import at
 from clvmodel.value.predictions import spend_history
 
 Array = NDArray[np.float64]
+Base = Summary | LargeSummary
 
 SHARE_MOVED = 0.05  # of the share of customers with one purchase
 RATIO_MOVED = 1.25  # of repeat purchases, and of the mean value of a purchase: up or down
@@ -88,7 +90,7 @@ class Reference:
 
     @classmethod
     def of(
-        cls, purchases: Fit[Any], spend: Fit[Any] | None, summary: Summary, includes_first: bool
+        cls, purchases: Fit[Any], spend: Fit[Any] | None, summary: Base, includes_first: bool
     ) -> Self:
         """Look at the customers of a summary (one at least), with both fits of a value model.
 
@@ -96,13 +98,13 @@ class Reference:
         `ValueModel.spend_includes_first`. Times that are no whole days are rounded to a thousandth
         of the longest. Raises ColumnError or DataError where covariates of the fits cannot be read.
         """
-        n, x, ages = len(summary), summary.frequency, _Ages.of(purchases, summary)
+        n, ages = len(summary), _Ages.of(purchases, summary)
         none, mean = ages.expected(purchases.model)
-        seen, share = float(np.mean(x == 0)), float(ages.number @ none) / n
+        seen, share = ages.one_purchase / n, float(ages.number @ none) / n
         coin = max(float(ages.number @ (none * (1 - none))) / n, seen * (1 - seen))
-        repeats, expected = float(x.sum()), float(ages.number @ mean)
+        repeats, expected = float(ages.repeats.sum()), float(ages.number @ mean)
         ratio = repeats / expected if expected > 0 else 0.0
-        spread = float(x @ x) - 2 * ratio * float(ages.repeats @ mean)
+        spread = ages.squares - 2 * ratio * float(ages.repeats @ mean)
         spread += ratio**2 * float(ages.number @ mean**2)
         dispersion = max(spread / repeats, 1.0) if repeats else 1.0
         numbers = (float(n), seen, share, coin, repeats, expected, dispersion)
@@ -137,7 +139,7 @@ class Reference:
         return cls(**numbers)  # type: ignore[arg-type]
 
 
-def check_drift(fitted: Any, summary: Summary, reference: Reference) -> list[str]:
+def check_drift(fitted: Any, summary: Base, reference: Reference) -> list[str]:
     """Messages on how these customers differ from those of the fit; mostly none.
 
     `fitted` has the fits `purchases` and `spend` (or None), and `spend_includes_first`; `reference`
@@ -160,7 +162,7 @@ def check_drift(fitted: Any, summary: Summary, reference: Reference) -> list[str
     return timing + ([_spend_message(now, reference)] if _spend_moved(now, reference) else [])
 
 
-def warn_of_drift(fitted: Any, summary: Summary, stacklevel: int = 3) -> None:
+def warn_of_drift(fitted: Any, summary: Base, stacklevel: int = 3) -> None:
     """Issue one DriftWarning with all messages of `check_drift`, if there are any.
 
     The reference is `fitted.reference`; a model that has none, or None, is not checked. The warning
@@ -174,25 +176,35 @@ def warn_of_drift(fitted: Any, summary: Summary, stacklevel: int = 3) -> None:
 
 
 class _Ages(NamedTuple):
-    """Customers of the same age in days (and covariates): how many, and their repeat purchases."""
+    """Customers of the same age in days (and covariates): how many, and their repeat purchases.
+
+    `one_purchase` counts the customers without any, and `squares` sums the squared numbers.
+    """
 
     days: Array
     codes: tuple[Array, ...]
     number: Array
     repeats: Array
+    one_purchase: float
+    squares: float
     unit: float
 
     @classmethod
-    def of(cls, fit: Fit[Any], summary: Summary) -> Self:
+    def of(cls, fit: Fit[Any], summary: Base) -> Self:
         """Collapse the customers; `unit` is that of the fit, in days."""
-        days = summary.T * days_in(summary.unit)
+        x, T, weight = _timing(summary)
+        days = T * days_in(summary.unit)
         whole, grid = np.rint(days), float(days.max()) / _FINE
         days = whole if np.all(np.abs(days - whole) < _WHOLE) else np.rint(days / grid) * grid
         codes = fit.model.design.codes(summary) if isinstance(fit.model, CovariateModel) else ()
-        cells = collapse([days, *codes])
+        cells = collapse([days, *codes], weight)
         age, *kinds = cells.columns
-        bought = np.bincount(cells.where, weights=summary.frequency, minlength=age.size)
-        return cls(age, tuple(kinds), cells.weight, bought.astype(float), days_in(fit.unit))
+        many = x if weight is None else x * weight
+        bought = np.bincount(cells.where, weights=many, minlength=age.size).astype(float)
+        none = x == 0
+        single = float(none.sum() if weight is None else weight[none].sum())
+        unit = days_in(fit.unit)
+        return cls(age, tuple(kinds), cells.weight, bought, single, float(many @ x), unit)
 
     def expected(self, model: Any, longer: float = 1.0) -> tuple[Array, Array]:
         """(chance of no repeat purchase, mean number of them), were the times longer by this."""
@@ -205,21 +217,40 @@ class _Ages(NamedTuple):
         return np.array([self.number @ each / n for each in self.expected(model, longer)])
 
 
-def _spend(spend: Fit[Any] | None, summary: Summary, includes_first: bool) -> tuple[float, ...]:
+def _timing(summary: Base) -> tuple[Array, Array, Array | None]:
+    """Repeat purchases, T, and how many customers each row stands for (None: one)."""
+    if isinstance(summary, Summary):
+        return summary.frequency, summary.T, None
+    (x, _, T), weight, _ = summary.cells
+    return x, T, weight
+
+
+def _spend(spend: Fit[Any] | None, summary: Base, includes_first: bool) -> tuple[float, ...]:
     """The last four numbers of a reference; none without amounts."""
-    value = summary.total_value if includes_first else summary.monetary_value
-    if spend is None or value is None:
+    if spend is None:
         return ()
-    count, mean = spend_history(summary, includes_first)
+    if isinstance(summary, Summary):
+        if (summary.total_value if includes_first else summary.monetary_value) is None:
+            return ()
+        count, mean = spend_history(summary, includes_first)
+        weight = np.ones(count.size)
+        gamma = of_customers(spend.model, summary).gamma
+    else:
+        cells = summary.total_cells if includes_first else summary.spend_cells
+        if cells is None:
+            return ()
+        (count, mean), weight, _ = cells
+        gamma = spend.model.gamma
     bought = count > 0
     if not bought.any():
         return ()
-    model = of_customers(spend.model, summary)
-    count, mean = count[bought], mean[bought]
-    gamma = np.broadcast_to(model.gamma, bought.shape)[bought]
-    level, scale = float(count @ mean / count.sum()), float(count @ gamma / count.sum())
-    share = count / count.mean() * (mean / level - gamma / scale)
-    return float(count.size), level, scale, float(np.mean(share**2))
+    gamma = np.broadcast_to(gamma, bought.shape)[bought]
+    count, mean, weight = count[bought], mean[bought], weight[bought]
+    number = weight.sum()
+    many = weight * count
+    level, scale = float(many @ mean / many.sum()), float(many @ gamma / many.sum())
+    share = count / (many.sum() / number) * (mean / level - gamma / scale)
+    return float(number), level, scale, float(weight @ share**2 / number)
 
 
 class _Errors(NamedTuple):
@@ -329,7 +360,7 @@ def _spend_message(now: Reference, then: Reference) -> str:
     )
 
 
-def _unit_message(fit: Fit[Any], summary: Summary, now: Reference, then: Reference) -> list[str]:
+def _unit_message(fit: Fit[Any], summary: Base, now: Reference, then: Reference) -> list[str]:
     """Ask after the unit, if with times in another one the numbers are those of the fit."""
     if not (now.repeats > 0 and then.repeats > 0):
         return []

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from clvmodel.tables.summarize import summarize
-from clvmodel.value.value_model import ValueModel, load
+from clvmodel.value.fitted import load
+from clvmodel.value.value_model import ValueModel
 
 GUESSED = "columns guessed: customer=customer_id, date=date, value=amount"
 ROLES = {"customer": "customer_id", "date": "date", "value": "amount"}

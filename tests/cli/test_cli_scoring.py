@@ -10,7 +10,8 @@ import pytest
 
 from clvmodel.datasets import load_cdnow
 from clvmodel.tables.summarize import summarize
-from clvmodel.value.value_model import ValueModel, load
+from clvmodel.value.fitted import load
+from clvmodel.value.value_model import ValueModel
 
 ROLES = {"customer": "customer_id", "date": "date", "value": "amount"}
 AS_TEXT = {"customer_id": str}

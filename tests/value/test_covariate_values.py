@@ -11,7 +11,8 @@ from value_cases import columns
 
 import clvmodel as clv
 from clvmodel.units import DAYS_PER_YEAR
-from clvmodel.value.value_model import ValueModel, load
+from clvmodel.value.fitted import load
+from clvmodel.value.value_model import ValueModel
 
 SIZE = 400
 PURCHASES = {"alpha": ["age", "shop"], "a": "shop"}

@@ -19,7 +19,8 @@ from clvmodel.models.pareto_nbd import ParetoNBD
 from clvmodel.tables.summarize import summarize
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR
-from clvmodel.value.value_model import ValueModel, load
+from clvmodel.value.fitted import load
+from clvmodel.value.value_model import ValueModel
 
 GRID = Path(__file__).parents[1] / "golden" / "values" / "grid.json"
 SPEND = GammaGamma(6.25, 3.74, 15.44)

@@ -19,8 +19,8 @@ from clvmodel.models.mbg_nbd import MBGNBD
 from clvmodel.models.pareto_nbd import ParetoNBD
 from clvmodel.units import DAYS_PER_YEAR, days_in
 from clvmodel.value.discounting import daily_rate, discounted
+from clvmodel.value.fitted import FittedValueModel
 from clvmodel.value.new_customers import predict_new
-from clvmodel.value.value_model import FittedValueModel
 
 RESULTS = ["days", "expected_purchases", "expected_value", "clv"]
 POINTS = [

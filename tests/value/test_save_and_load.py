@@ -6,7 +6,8 @@ import pytest
 from value_cases import cdnow_model, cdnow_weeks, shop
 
 from clvmodel.errors import ClvError, DataError, FileError
-from clvmodel.value.value_model import ValueModel, load
+from clvmodel.value.fitted import load
+from clvmodel.value.value_model import ValueModel
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pandas as pd
 from clvmodel.datasets import load_cdnow
 from clvmodel.fitting.fit import Fit
 from clvmodel.tables.summarize import summarize
-from clvmodel.value.value_model import FittedValueModel, ValueModel
+from clvmodel.value.fitted import FittedValueModel
+from clvmodel.value.value_model import ValueModel
 
 CDNOW = {"customer": "customer_id", "date": "date", "value": "amount"}
 ROLES = {"customer": "who", "date": "when", "value": "paid"}

@@ -1,0 +1,93 @@
+"""What summaries that do not fit into memory have in common: cells to fit, batches to score."""
+
+from __future__ import annotations
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodel.tables.cells import Cells, collapse
+from clvmodel.tables.summary import Summary
+
+Array = NDArray[np.float64]
+
+_WAITING = 4_000_000  # cells that may wait to be added up
+
+
+class LargeSummary(ABC):
+    """A summary whose customers are elsewhere: in a file, or in a cluster.
+
+    `unit`, `end` and `exact` are those of a Summary. Fits take its cells.
+    """
+
+    unit: str
+    end: dt.date
+    exact: bool
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of customers."""
+
+    @property
+    @abstractmethod
+    def cells(self) -> Cells:
+        """Customers with the same (frequency, recency, T) collapsed, with their number."""
+
+    @property
+    @abstractmethod
+    def spend_cells(self) -> Cells | None:
+        """Cells of (frequency, monetary_value), to the accuracy that `tables.spend_cells` states.
+
+        None without amounts.
+        """
+
+    @property
+    @abstractmethod
+    def total_cells(self) -> Cells | None:
+        """Like `spend_cells`, of all purchases of each customer, the first included."""
+
+
+Known = Callable[[Summary], tuple[Array, Array]]
+
+
+def repeat_spend(summary: Summary) -> tuple[Array, Array]:
+    """Return how many repeat purchases each customer made, and their mean value."""
+    assert summary.monetary_value is not None
+    return summary.frequency, summary.monetary_value
+
+
+def total_spend(summary: Summary) -> tuple[Array, Array]:
+    """Return how many purchases each customer made, the first included, and their mean value."""
+    assert summary.total_value is not None
+    count = summary.frequency + 1
+    return count, summary.total_value / count
+
+
+class TimingCells:
+    """Adds up customers by (frequency, recency, T), batch by batch."""
+
+    def __init__(self) -> None:
+        """Begin with no customers."""
+        self._waiting: list[Cells] = []
+        self._size = 0
+
+    def add(self, batch: Summary) -> None:
+        """Add the customers of a summary."""
+        self.merge(collapse([batch.frequency, batch.recency, batch.T], rows=False))
+
+    def merge(self, cells: Cells) -> None:
+        """Add cells."""
+        self._waiting.append(cells)
+        self._size += cells.weight.size
+        if self._size > _WAITING and len(self._waiting) > 1:
+            self._waiting, self._size = [self.cells], 0  # what is added up does not wait
+
+    @property
+    def cells(self) -> Cells:
+        """All cells, each once."""
+        columns = zip(*(cells.columns for cells in self._waiting), strict=True)
+        weight = np.concatenate([cells.weight for cells in self._waiting])
+        return collapse([np.concatenate(each) for each in columns], weight, rows=False)
