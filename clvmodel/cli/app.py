@@ -7,7 +7,6 @@ go to files or stdout, everything else to stderr.
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import sys
 import warnings
@@ -20,29 +19,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from clvmodel.cli.auditing import audit_command
-from clvmodel.cli.inputs import (
-    AsJson,
-    Customer,
-    Date,
-    DateFormat,
-    End,
-    Input,
-    Margin,
-    Orders,
-    Purchases,
-    Quiet,
-    Rate,
-    Unit,
-    Value,
-    done,
-    open_orders,
-)
-from clvmodel.cli.scoring import explain_command, score_command, total_command
+from clvmodel.cli.inputs import AsJson, Input, Margin, Rate, done, reads_orders
+from clvmodel.cli.scoring import fit_command, score_command, summarize_command
+from clvmodel.cli.telling import explain_command, total_command
 from clvmodel.errors import ClvError, ColumnError, DriftWarning, ParameterError, UnitError
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
-from clvmodel.models import PURCHASE_MODELS
-from clvmodel.tables.files import TABLES, check_output, together, write_table, write_text
+from clvmodel.tables.files import check_output, together, write_table, write_text
 from clvmodel.tables.frames import read_frame
 from clvmodel.value.value_model import ValueModel
 
@@ -66,82 +49,20 @@ Cutoff = Annotated[
 app.command("audit")(audit_command)
 
 
-@app.command("summarize")
-def summarize_command(
-    orders: Orders,
-    out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Write the customer summary: frequency, recency, T, monetary_value."""
-    check_output(out, TABLES)
-    given = open_orders(orders, customer, date, value, quiet)
-    summary = given.summarize(end, unit, date_format)
-    write_table(read_frame(summary.frame)[0], out)
-    done({"customers": len(summary), "out": str(out), "account": repr(summary)}, as_json, str(out))
-
-
-@app.command("fit")
-def fit_command(
-    orders: Orders,
-    out: Annotated[Path, typer.Option(help="JSON file to write the model to.")],
-    purchases: Purchases = "BGNBD",
-    spend_includes_first: Annotated[
-        bool,
-        typer.Option("--spend-includes-first", help="First purchases inform the spend, too."),
-    ] = False,
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Fit a purchase model and, where there are amounts, Gamma-Gamma; write both as JSON."""
-    check_output(out, (".json",))
-    if purchases not in PURCHASE_MODELS:
-        raise ParameterError.not_one_of("--purchases", purchases, PURCHASE_MODELS)
-    given = open_orders(orders, customer, date, value, quiet)
-    summary = given.summarize(end, unit, date_format)
-    given.say("fitting")
-    model = ValueModel(
-        purchases=PURCHASE_MODELS[purchases], spend_includes_first=spend_includes_first
-    ).fit(summary)
-    given.say(str(model))
-    model.save(out)
-    done(model.to_dict() | {"out": str(out)}, as_json, str(out))
-
-
+app.command("summarize")(summarize_command)
+app.command("fit")(fit_command)
 app.command("score")(score_command)
 app.command("total")(total_command)
 app.command("explain")(explain_command)
 
 
-def _compare(
-    given: Input,
-    end: str | None,
-    cutoff: str | None,
-    horizon: str | None,
-    unit: str,
-    date_format: str | None,
-    command: str,
-) -> Comparison:
+def _compare(given: Input, cutoff: str | None, horizon: str | None, command: str) -> Comparison:
     comparison = backtest(
         given.orders,
-        **given.columns._asdict(),
-        end=end,
+        **given.reading,
         cutoffs=None if cutoff is None else [cutoff],
         horizon=horizon,
-        unit=unit,
-        date_format=date_format,
+        unit=given.options.unit,
         progress=given.say,
     )
     return replace(
@@ -151,48 +72,22 @@ def _compare(
     )
 
 
-def _command(name: str, orders: str, given: Input, **options: str | None) -> str:
-    """Return the command that makes the same comparison again, guesses spelled out."""
-    named = {**given.columns._asdict(), **options}
-    words = ["clvmodel", name, orders]
-    for option, text in named.items():
-        if text is not None:
-            words += [f"--{option.replace('_', '-')}", text]
-    return shlex.join(words)
-
-
 @app.command("compare")
+@reads_orders
 def compare_command(
-    orders: Orders,
+    given: Input,
     out: Annotated[
         Path | None, typer.Option(help="File to write: .json, .html, or .csv (metrics).")
     ] = None,
     horizon: Holdout = None,
     cutoff: Cutoff = None,
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
     as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Compare models and formulas on the end of the history, which none of them has seen."""
     if out is not None:
         check_output(out, (".json", ".html", ".csv"))
-    given = open_orders(orders, customer, date, value, quiet)
-    command = _command(
-        "compare",
-        orders,
-        given,
-        end=end,
-        cutoff=cutoff,
-        horizon=horizon,
-        unit=unit,
-        date_format=date_format,
-    )
-    comparison = _compare(given, end, cutoff, horizon, unit, date_format, command)
+    command = given.command("compare", cutoff=cutoff, horizon=horizon)
+    comparison = _compare(given, cutoff, horizon, command)
     ending = "" if out is None else out.suffix.lower()
     if ending == ".html":
         comparison.to_html(out)
@@ -204,21 +99,15 @@ def compare_command(
 
 
 @app.command("report")
+@reads_orders
 def report_command(
-    orders: Orders,
+    given: Input,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("clv_report"),
     horizon: Holdout = None,
     cutoff: Cutoff = None,
     discount_rate: Rate = 0.10,
     margin: Margin = 1.0,
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
     as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Do all of it: compare on a holdout, then fit to everything and score every customer.
 
@@ -229,21 +118,10 @@ def report_command(
         raise ParameterError(f"--out {out} is a file; name a folder.")
     for name in REPORT_FILES:
         check_output(out / name, (Path(name).suffix,))
-    given = open_orders(orders, customer, date, value, quiet)
-    command = _command(
-        "report",
-        orders,
-        given,
-        end=end,
-        cutoff=cutoff,
-        horizon=horizon,
-        unit=unit,
-        date_format=date_format,
-        discount_rate=str(discount_rate),
-        margin=str(margin),
-    )
-    comparison = _compare(given, end, cutoff, horizon, unit, date_format, command)
-    summary = given.summarize(end, unit, date_format)
+    more = {"discount_rate": discount_rate, "margin": margin}
+    command = given.command("report", cutoff=cutoff, horizon=horizon, **more)
+    comparison = _compare(given, cutoff, horizon, command)
+    summary = given.summarize()
     given.say("fitting and scoring every customer")
     model = ValueModel().fit(summary)
     scores = model.predict(

@@ -1,8 +1,14 @@
-"""`clvmodel score | total | explain`: what a model says of each customer, of all, of one."""
+"""`clvmodel summarize | fit | score`: any number of customers, in memory that does not grow."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date as date_class
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,29 +17,23 @@ import typer
 
 from clvmodel.cli.inputs import (
     AsJson,
-    Customer,
-    Date,
-    DateFormat,
-    End,
     Input,
     Margin,
     Model,
-    Orders,
-    Quiet,
+    Purchases,
     Rate,
-    Unit,
-    Value,
     done,
-    open_orders,
+    reads_orders,
 )
 from clvmodel.errors import ParameterError
-from clvmodel.tables.files import TABLES, check_output, write_table
-from clvmodel.tables.frames import read_frame
-from clvmodel.tables.summary import Summary
+from clvmodel.models import PURCHASE_MODELS
+from clvmodel.tables import sources
+from clvmodel.tables.files import TABLES, check_output
+from clvmodel.tables.parts import check_destination, write_tables
+from clvmodel.tables.stored import StoredSummary, is_stored, open_summary, summarize_to
 from clvmodel.units import horizon_in_days
 from clvmodel.value.candidates import levels
-from clvmodel.value.explain import Explanation
-from clvmodel.value.fitted import FittedValueModel, load
+from clvmodel.value.fitted import load
 from clvmodel.value.value_model import ValueModel
 
 Horizon = Annotated[
@@ -43,10 +43,58 @@ Quantiles = Annotated[
     str | None, typer.Option(help="Quantiles of purchases and value, such as 0.05,0.5,0.95.")
 ]
 
+_STALE = 3600.0  # seconds: what no run has touched for so long was left behind
 
-def score_command(
-    orders: Orders,
+
+@reads_orders
+def summarize_command(
+    given: Input,
     out: Annotated[Path, typer.Option(help="CSV or Parquet file to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the customer summary: frequency, recency, T, monetary_value."""
+    check_output(out, TABLES)
+    with stored_summary(given, out) as summary:
+        if out.suffix.lower() == ".parquet":
+            summary.path.replace(out)
+        else:
+            write_tables(out, (batch.table for batch in summary.batches()))
+    account = str(summary.reconciliation)
+    done({"customers": len(summary), "out": str(out), "account": account}, as_json, str(out))
+
+
+@reads_orders
+def fit_command(
+    given: Input,
+    out: Annotated[Path, typer.Option(help="JSON file to write the model to.")],
+    purchases: Purchases = "BGNBD",
+    spend_includes_first: Annotated[
+        bool,
+        typer.Option("--spend-includes-first", help="First purchases inform the spend, too."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a purchase model and, where there are amounts, Gamma-Gamma; write both as JSON."""
+    check_output(out, (".json",))
+    if purchases not in PURCHASE_MODELS:
+        raise ParameterError.not_one_of("--purchases", purchases, PURCHASE_MODELS)
+    with stored_summary(given, out) as summary:
+        given.say("fitting")
+        model = ValueModel(
+            purchases=PURCHASE_MODELS[purchases], spend_includes_first=spend_includes_first
+        ).fit(summary)
+    given.say(str(model))
+    model.save(out)
+    done(model.to_dict() | {"out": str(out)}, as_json, str(out))
+
+
+@reads_orders
+def score_command(
+    given: Input,
+    out: Annotated[
+        str,
+        typer.Option(help="CSV or Parquet file, or table (shop.duckdb::scores), to write."),
+    ],
     model: Model = None,
     horizon: Horizon = "365D",
     discount_rate: Rate = 0.10,
@@ -63,112 +111,92 @@ def score_command(
     dates: Annotated[
         bool, typer.Option("--dates", help="Add the next purchase's dates and the day to act by.")
     ] = False,
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a run that was killed has stopped.")
+    ] = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
 ) -> None:
     """Predict every customer: chance alive, purchases, spend, value within the horizon."""
-    check_output(out, TABLES)
-    ahead, chosen = _horizon(horizon, unit), _levels(quantiles)
+    check_destination(out)
+    unit = given.options.unit
+    ahead, chosen = horizon_option(horizon, unit), levels_option(quantiles)
     if parameter_uncertainty and not chosen:
         raise ParameterError("--parameter-uncertainty is about quantiles: give --quantiles, too.")
     if silent_until is not None:
         horizon_in_days(silent_until, unit, date_class.min, "--silent-until")
     fitted = None if model is None else load(model)
-    given = open_orders(orders, customer, date, value, quiet)
-    summary = given.summarize(end, unit, date_format)
-    fitted = _fitted(fitted, given, summary)
-    given.say(f"scoring {len(summary):,} customers over {horizon}")
-    scores = fitted.predict(
-        summary,
-        ahead,
-        discount_rate=discount_rate,
-        margin=margin,
-        quantiles=chosen,
-        parameter_uncertainty=parameter_uncertainty,
-        silent_until=silent_until,
-    )
-    table = read_frame(scores)[0]
-    if dates:
-        then = summary if silent_until is None else summary.after_silence(silent_until)
-        table = _joined(table, read_frame(fitted.predict_dates(then))[0])
-    write_table(table, out)
-    done({"customers": len(summary), "out": str(out)}, as_json, str(out))
+    target = Path(out.partition("::")[0])
+    with stored_summary(given, target, resume) as summary:
+        if fitted is None:
+            given.say("fitting")
+            fitted = ValueModel().fit(summary)
+        given.say(f"scoring {len(summary):,} customers over {horizon}")
+        with given.progress("scored") as progress:
+            rows = fitted.predict_to(
+                out,
+                summary,
+                ahead,
+                discount_rate=discount_rate,
+                margin=margin,
+                quantiles=chosen,
+                parameter_uncertainty=parameter_uncertainty,
+                silent_until=silent_until,
+                dates=dates,
+                resume=resume,
+                progress=progress,
+            )
+    _clear(target)
+    account = str(summary.reconciliation)
+    done({"customers": rows, "out": out, "account": account}, as_json, out)
 
 
-def total_command(
-    orders: Orders,
-    out: Annotated[Path | None, typer.Option(help="CSV or Parquet file to write.")] = None,
-    model: Model = None,
-    horizon: Horizon = "365D",
-    by: Annotated[
-        str | None, typer.Option(help="One row for each 'cohort', the month of the first purchase.")
-    ] = None,
-    discount_rate: Rate = 0.10,
-    margin: Margin = 1.0,
-    quantiles: Quantiles = "0.05,0.5,0.95",
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Predict what all customers together will buy and be worth, with quantiles.
+@contextmanager
+def stored_summary(given: Input, out: Path, resume: bool = False) -> Iterator[StoredSummary]:
+    """Summarize the orders into a hidden file beside `out`, which vanishes in the end.
 
-    The quantiles hold what customers may do and what is not known of the parameters.
+    It stays if the process is killed, or fails when parts of `out` are done, and `resume` takes it
+    if the orders and all options are the same. Orders that are such a file are taken as they are.
     """
-    if out is not None:
-        check_output(out, TABLES)
-    ahead, chosen = _horizon(horizon, unit), _levels(quantiles)
-    fitted = None if model is None else load(model)
-    given = open_orders(orders, customer, date, value, quiet)
-    summary = given.summarize(end, unit, date_format)
-    fitted = _fitted(fitted, given, summary)
-    given.say(f"adding up {len(summary):,} customers over {horizon}")
-    totals = fitted.predict_total(
-        summary, ahead, by=by, discount_rate=discount_rate, margin=margin, quantiles=chosen
-    )
-    if out is not None:
-        write_table(read_frame(totals)[0], out)
-    rows = read_frame(totals)[0].to_pylist()
-    result = {"horizon": horizon, "by": by, "totals": rows}
-    done(
-        result if out is None else {**result, "out": str(out)},
-        as_json,
-        _text(rows, across=by is not None),
-    )
+    if is_stored(given.options.orders):
+        given.say(f"{given.label} is a summary")
+        yield open_summary(given.options.orders)
+        return
+    path = out.parent / f".{out.name}.summary-{_fingerprint(given)}.parquet"
+    if resume and is_stored(path):
+        given.say("going on from an unfinished run")
+        summary = open_summary(path)
+    else:
+        given.say(f"summarizing {given.label}")
+        summary = summarize_to(path, given.orders, **given.reading, unit=given.options.unit)
+    given.say(repr(summary))
+    try:
+        yield summary
+    except BaseException:
+        if not any(out.parent.glob(f".{out.name}.parts-*")):
+            path.unlink(missing_ok=True)
+        raise
+    path.unlink(missing_ok=True)
 
 
-def explain_command(
-    orders: Orders,
-    id: Annotated[str, typer.Option("--id", help="The customer, as the orders name them.")],
-    model: Model = None,
-    customer: Customer = None,
-    date: Date = None,
-    value: Value = None,
-    end: End = None,
-    unit: Unit = "D",
-    date_format: DateFormat = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Say in words and numbers why one customer is predicted as is."""
-    fitted = None if model is None else load(model)
-    given = open_orders(orders, customer, date, value, quiet)
-    summary = given.summarize(end, unit, date_format)
-    explanation = _explained(_fitted(fitted, given, summary), summary, id)
-    done(vars(explanation), as_json, str(explanation))
+def _fingerprint(given: Input) -> str:
+    """Name what a summary depends on: the files, as they are now, and how they are read."""
+    files = []
+    if sources.is_path(given.orders):
+        found = sources.find(given.orders)
+        paths = found.paths if isinstance(found, sources.Files) else (found.path,)
+        files = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in paths]
+    said = json.dumps([given.label, files, given.options.unit, repr(given.reading)])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def _horizon(text: str, unit: str) -> Any:
+def _clear(out: Path) -> None:
+    """Remove what runs that were killed have left beside an output, an hour ago or more."""
+    for left in out.parent.glob(f".{out.name}.*-*"):
+        if left.stat().st_mtime < time.time() - _STALE:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def horizon_option(text: str, unit: str) -> Any:
     """Refuse, before the work, what is no horizon; inf is for ever."""
     if text.strip().lower() == "inf":
         return math.inf
@@ -176,7 +204,7 @@ def _horizon(text: str, unit: str) -> Any:
     return text
 
 
-def _levels(text: str | None) -> tuple[float, ...]:
+def levels_option(text: str | None) -> tuple[float, ...]:
     """Quantile levels, which commas separate."""
     if text is None:
         return ()
@@ -185,49 +213,3 @@ def _levels(text: str | None) -> tuple[float, ...]:
         rule = "numbers between 0 and 1, separated by commas, such as 0.05,0.5,0.95"
         raise ParameterError.out_of_range("--quantiles", text, rule)
     return chosen
-
-
-def _fitted(fitted: FittedValueModel | None, given: Input, summary: Summary) -> FittedValueModel:
-    """Return the model that was loaded or, where there is none, one fitted to the summary."""
-    if fitted is not None:
-        return fitted
-    given.say("fitting")
-    return ValueModel().fit(summary)
-
-
-def _joined(table: Any, more: Any) -> Any:
-    """Two Arrow tables of the same customers in the same order, side by side."""
-    for name in more.column_names:
-        if name not in table.column_names:
-            table = table.append_column(name, more[name])
-    return table
-
-
-def _explained(fitted: FittedValueModel, summary: Summary, text: str) -> Explanation:
-    """Explain the customer whose id is written so, be it text or a number."""
-    names = [str(name) for name in summary.ids.to_pylist()]
-    if text in names:
-        return fitted.explain(summary, row=names.index(text))
-    return fitted.explain(summary, text)  # which says who is called alike
-
-
-def _text(rows: list[dict[str, Any]], across: bool) -> str:
-    """Write a table whose names stand across or, with their numbers beside them, down the page."""
-    cells = [[_shown(value) for value in row.values()] for row in rows]
-    lines = [list(rows[0]), *cells]
-    if not across:
-        lines = [list(pair) for pair in zip(*lines, strict=True)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            word.rjust(width) if place else word.ljust(width)
-            for place, (word, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:,.1f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -45,15 +45,15 @@ def backtest(
     orders: Any,
     candidates: Iterable[Any] | None = None,
     *,
-    customer: str,
-    date: str,
+    customer: str | None = None,
+    date: str | None = None,
     value: str | None = None,
     cutoffs: Any = None,
     horizon: Any = None,
     end: Any = None,
     unit: str = "D",
-    date_format: str | None = None,
     progress: Callable[[str], None] | None = None,
+    **reading: Any,
 ) -> Comparison:
     """Compare candidates on one holdout that none of them has seen.
 
@@ -65,7 +65,8 @@ def backtest(
     `candidates` follow the protocol of `clvmodel.value.candidates`; by default the models, in this
     package's and in lifetimes' estimation, three formulas and two naive forecasts. A candidate
     that fails is a row with its reason. Values are revenue: candidates predict with margin 1.
-    `progress` is called with a line of text before each step.
+    `progress` is called with a line of text before each step; `reading` are the further arguments
+    of `summarize`, as in `holdout_split`.
 
     `data` of the result: source, rows, purchases, customers, repeat_customers (known at the
     cutoff), first, last, reconciliation, late_customers, late_purchases, late_value (of customers
@@ -89,7 +90,7 @@ def backtest(
         horizon=horizon,
         end=end,
         unit=unit,
-        date_format=date_format,
+        **reading,
     )
     results, fitted, predictions = _run(chosen, split, say)
     say("scoring")
@@ -113,7 +114,7 @@ def backtest(
             "cutoff": split.cutoff.isoformat(),
             "horizon": f"{split.days}D",
             "unit": unit,
-            "date_format": date_format,
+            "date_format": reading.get("date_format"),
         },
         versions=_versions(),
     )

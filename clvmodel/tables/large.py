@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ class LargeSummary(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of customers."""
+
+    def held(self) -> Summary | Self:
+        """Return the summary in memory, if it is small; else itself."""
+        return self
 
     @property
     @abstractmethod

@@ -8,9 +8,10 @@ and renamed when it is complete: whatever happens, the output is the old one or 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,7 @@ import pyarrow.parquet
 
 from clvmodel.errors import FileError
 from clvmodel.tables import duckdb_source, sources
-from clvmodel.tables.files import check_output, replacing, with_dates, write_text
-
-OUTPUTS = (".parquet", ".csv")
+from clvmodel.tables.files import TABLES, check_output, replacing, with_dates, write_text
 
 
 def check_destination(out: Any) -> None:
@@ -31,7 +30,7 @@ def check_destination(out: Any) -> None:
     if table:
         check_output(target, sources.DATABASE)
     else:
-        check_output(out, OUTPUTS)
+        check_output(out, TABLES)
 
 
 class Parts:
@@ -41,17 +40,12 @@ class Parts:
         """Find the parts of the same plan if `resume`, else begin anew. Raises FileError."""
         check_destination(out)
         self.out = str(out)
-        said = json.dumps(plan, sort_keys=True)
+        self._plan = json.dumps(plan, sort_keys=True)
         target = Path(self.out.partition("::")[0])
-        name = hashlib.sha256(said.encode()).hexdigest()[:16]
+        name = hashlib.sha256(self._plan.encode()).hexdigest()[:16]
         self.folder = target.parent / f".{target.name}.parts-{name}"
         if not resume:
             shutil.rmtree(self.folder, ignore_errors=True)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"{target} cannot be written: {error.strerror or error}.") from error
-        write_text(self.folder / "plan.json", said + "\n")
 
     def _part(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.parquet"
@@ -61,9 +55,11 @@ class Parts:
         return self._part(number).exists()
 
     def write(self, number: int, table: pa.Table) -> None:
-        """Write one part."""
+        """Write one part. Raises FileError."""
+        if not self.folder.exists():
+            write_text(self.folder / "plan.json", self._plan + "\n")
         with replacing(self._part(number)) as temporary:
-            _write_parquet(temporary, table.schema, iter([table]))
+            _write_parquet(temporary, iter([table]))
 
     def finish(self, count: int, rows: int) -> None:
         """Join `count` parts of `rows` rows together into the output, and remove them.
@@ -80,31 +76,29 @@ class Parts:
         target, _, table = self.out.partition("::")
         if table:
             duckdb_source.write_database(target, table, [str(path) for path in paths])
-        elif target.lower().endswith(".csv"):
-            _write(target, paths, _write_csv)
         else:
-            _write(target, paths, _write_parquet)
+            write_tables(target, (pyarrow.parquet.read_table(path) for path in paths))
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-Writer = Callable[[Path, pa.Schema, Iterator[pa.Table]], None]
+def write_tables(out: Any, tables: Iterator[pa.Table]) -> None:
+    """Write tables (one at least) below each other, as CSV or Parquet by the ending of the path."""
+    with replacing(out) as temporary:
+        if str(out).lower().endswith(".csv"):
+            _write_csv(temporary, tables)
+        else:
+            _write_parquet(temporary, tables)
 
 
-def _write(target: str, paths: list[Path], writer: Writer) -> None:
-    schema = pyarrow.parquet.read_schema(paths[0])
-    with replacing(target) as temporary:
-        writer(temporary, schema, (pyarrow.parquet.read_table(path) for path in paths))
-
-
-def _write_parquet(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:
+def _write_parquet(path: Path, tables: Iterator[pa.Table]) -> None:
+    first = next(tables)
     # Predictions hardly repeat: a dictionary of them would cost time and save nothing.
-    with pyarrow.parquet.ParquetWriter(path, schema, use_dictionary=False) as writer:
-        for table in tables:
+    with pyarrow.parquet.ParquetWriter(path, first.schema, use_dictionary=False) as writer:
+        for table in itertools.chain([first], tables):
             writer.write_table(table, row_group_size=max(table.num_rows, 1))
 
 
-def _write_csv(path: Path, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:
-    del schema
+def _write_csv(path: Path, tables: Iterator[pa.Table]) -> None:
     with path.open("wb") as file:
         for number, table in enumerate(tables):
             options = pyarrow.csv.WriteOptions(include_header=number == 0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +61,10 @@ class StoredSummary(LargeSummary):
         """Return the whole summary, in memory."""
         with _opened(self.path) as file:
             return self._summary(file.read())
+
+    def held(self) -> Summary | Self:
+        """Return the whole summary, in memory, if it is no larger than a batch; else itself."""
+        return self.load() if self.customers <= ROWS else self
 
     def _summary(self, table: pa.Table) -> Summary:
         def column(name: str) -> Array:

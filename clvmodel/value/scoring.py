@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
-from clvmodel import __version__
 from clvmodel.errors import ParameterError
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.parts import Parts, digest
@@ -35,7 +35,7 @@ def predict_to(
     if not isinstance(options.margin, int | float):
         raise ParameterError.out_of_range("margin", options.margin, "a number, the same for all")
     plan = {
-        "version": __version__,
+        "version": version("clvmodel"),
         "model": hashlib.sha256(json.dumps(fitted.to_dict()).encode()).hexdigest(),
         "summary": digest(summary.path),
         "horizon": str(horizon),

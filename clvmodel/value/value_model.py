@@ -71,6 +71,8 @@ class ValueModel:
         spend differ from those of the customers by less than 1e-4 of their standard errors.
         """
         check_customers(summary)
+        if isinstance(summary, LargeSummary):
+            summary = summary.held()
         given = timing_data(summary, self.covariates or self.spend_covariates)
         purchases = fit(
             self.purchases, given, unit=summary.unit, covariates=self.covariates, engine=self.engine
