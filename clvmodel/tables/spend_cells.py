@@ -12,6 +12,9 @@ than 1e-4 of their standard errors up to far more than 10^9 customers; a test ho
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,12 +35,12 @@ class SpendCells:
         """Begin with no customers."""
         self._waiting: list[tuple[Array, Array]] = []
         self._size = 0
-        self._silent = 0.0
+        self._silent: Counter[float] = Counter()
 
     def add(self, count: Array, mean: Array) -> None:
         """Add customers with `count` known purchases of mean value `mean` (money), arrays (n,)."""
         says = (count > 0) & (mean > 0)
-        self._silent += float((~says).sum())
+        self._count(*np.unique(count[~says], return_counts=True))
         if not says.any():
             return
         log = np.log(mean[says])
@@ -49,9 +52,17 @@ class SpendCells:
         second = np.bincount(kinds.where, weights=off * off, minlength=size)
         self.merge(np.array(kinds.columns), np.array([kinds.weight, first, second]))
 
-    def merge(self, keys: Array, sums: Array, silent: float = 0.0) -> None:
-        """Add cells: keys (2, n) are x and interval, sums (3, n) number and moments of log m."""
-        self._silent += silent
+    def _count(self, count: Array, number: NDArray[Any]) -> None:
+        for each, customers in zip(count.tolist(), number.tolist(), strict=True):
+            self._silent[each] += customers
+
+    def merge(self, keys: Array, sums: Array, silent: Array | None = None) -> None:
+        """Add cells: keys (2, n) are x and interval, sums (3, n) number and moments of log m.
+
+        `silent` (2, k) are the counts of purchases, and the number, of customers who spent nothing.
+        """
+        if silent is not None:
+            self._count(*silent)
         self._waiting.append((keys, sums))
         self._size += keys.shape[1]
         if self._size > _WAITING and len(self._waiting) > 1:
@@ -69,13 +80,16 @@ class SpendCells:
         return np.array(kinds.columns), np.array(added)
 
     @property
-    def parts(self) -> tuple[Array, Array, float]:
-        """Keys and sums, as `merge` takes them, and the customers who say nothing about spend."""
-        return (*self._added(), self._silent)
+    def parts(self) -> tuple[Array, Array, Array]:
+        """Keys, sums and customers who spent nothing, as `merge` takes them."""
+        return (*self._added(), self._nothing())
+
+    def _nothing(self) -> Array:
+        return np.array(sorted(self._silent.items()), float).reshape(-1, 2).T
 
     @property
     def cells(self) -> Cells:
-        """Cells of (x, m), and one of (0, 0) for the customers who say nothing about spend."""
+        """Cells of (x, m); those with m = 0 are customers who say nothing about spend."""
         (x, interval), (number, first, second) = self._added()
         centre = (interval + 0.5) * STEP + first / number
         spread = np.sqrt(np.maximum(second / number - (first / number) ** 2, 0.0))
@@ -84,10 +98,9 @@ class SpendCells:
         log = np.concatenate([centre[single], (centre - spread)[two], (centre + spread)[two]])
         count = np.concatenate([x[single], x[two], x[two]])
         weight = np.concatenate([number[single], number[two] / 2, number[two] / 2])
-        silent = [self._silent] if self._silent else []
-        none = np.zeros(len(silent))
+        known, silent = self._nothing()
         return Cells(
-            (np.concatenate([count, none]), np.concatenate([np.exp(log), none])),
+            (np.concatenate([count, known]), np.append(np.exp(log), np.zeros(known.size))),
             np.concatenate([weight, silent]),
             np.empty(0, np.intp),
         )
