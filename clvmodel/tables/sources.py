@@ -166,15 +166,29 @@ def _schema(path: Path) -> Any:
         raise FileError(f"{path} cannot be read: {reason}") from error
 
 
-def zoned_reader(files: Files, date: str, columns: Sequence[str] | None) -> Any:
-    """Read Parquet files whose dates carry a time zone, batch by batch; None for all others.
+def columns_of_parquet(files: Files) -> list[str]:
+    """Names of the columns of Parquet files; none for others."""
+    return list(_schema(files.paths[0]).names) if files.kind == PARQUET else []
+
+
+def zoned_reader(files: Files, used: Sequence[str], columns: Sequence[str] | None) -> Any:
+    """Read Parquet files with a time zone in a column `used`, by batches; None for all others.
 
     DuckDB would count their days in its own zone; Arrow keeps the file's.
     """
-    if files.kind != PARQUET:
-        return None
-    schema = _schema(files.paths[0])
-    if date not in schema.names or getattr(schema.field(date).type, "tz", None) is None:
+
+    def zones(path: Path) -> list[str | None]:
+        schema = _schema(path)
+        return [getattr(schema.field(n).type, "tz", None) for n in used if n in schema.names]
+
+    first = zones(files.paths[0])
+    for path in files.paths[1:]:
+        if zones(path) != first:
+            raise FileError(
+                f"{path} and {files.paths[0].name} have times of different zones; files that are "
+                "read as one table must agree."
+            )
+    if not any(first):
         return None
     found = pyarrow.dataset.dataset([str(path) for path in files.paths], format="parquet")
     return found.scanner(columns=None if columns is None else list(columns)).to_reader()
