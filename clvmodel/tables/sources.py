@@ -66,7 +66,8 @@ def find(orders: Any) -> Table | Files:
             raise FileError(f"{path} is a directory without CSV or Parquet files.")
         return _of_one_kind(found, text)
     if not path.exists() and re.search(r"[*?[]", text):
-        found = sorted(Path(each) for each in glob.glob(text, recursive=True))
+        matches = map(Path, glob.glob(text, recursive=True))
+        found = sorted(path for path in matches if not path.is_dir())
         if not found:
             raise FileError(f"{text} matches no file.")
         return _of_one_kind(found, text)
