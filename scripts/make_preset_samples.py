@@ -31,10 +31,10 @@ SHOPIFY = (
     "Name,Email,Financial Status,Paid at,Fulfillment Status,Fulfilled at,Accepts Marketing,"
     "Currency,Subtotal,Shipping,Taxes,Total,Discount Code,Discount Amount,Shipping Method,"
     "Created at,Lineitem quantity,Lineitem name,Lineitem price,Lineitem compare at price,"
-    "Lineitem sku,Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,Billing Name,"
-    "Billing Country,Shipping Name,Shipping Country,Notes,Note Attributes,Cancelled at,"
-    "Payment Method,Payment Reference,Refunded Amount,Vendor,Outstanding Balance,Id,Tags,"
-    "Risk Level,Source,Lineitem discount,Phone,Receipt Number,Duties"
+    "Lineitem sku,Lineitem requires shipping,Lineitem taxable,Lineitem fulfillment status,"
+    "Billing Name,Billing Country,Shipping Name,Shipping Country,Notes,Note Attributes,"
+    "Cancelled at,Payment Method,Payment Reference,Refunded Amount,Vendor,Outstanding Balance,"
+    "Id,Tags,Risk Level,Source,Lineitem discount,Phone,Receipt Number,Duties"
 )
 WOOCOMMERCE = (
     "order_id,order_number,order_date,paid_date,status,shipping_total,tax_total,discount_total,"
