@@ -274,3 +274,6 @@ def check_columns(columns: Columns, names: list[str], order_id: str | None = Non
         )
     if columns.customer == columns.date:
         raise ColumnError(f"customer and date are both {columns.date!r}; they must differ.")
+    if order_id is not None and order_id in columns:
+        role = columns._fields[columns.index(order_id)]
+        raise ColumnError(f"order_id={order_id!r} is the {role} column; name that of order ids.")
