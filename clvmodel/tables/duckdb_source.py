@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,11 +132,21 @@ def _opened(
         try:
             yield connection, _view(connection, orders, columns, rules, whole)
         except duckdb.Error as error:
-            what = f"{orders}: " if sources.is_path(orders) else ""
-            reason = " ".join(str(error).split("\n\n")[0].split())[:300]
-            raise FileError(f"{what}cannot be read: {reason}") from error
+            raise FileError(_reason(error, orders)) from error
         finally:
             connection.close()
+
+
+def _reason(error: Exception, orders: Any) -> str:
+    """Say in one line which file cannot be read, and why, without advice on DuckDB's options."""
+    file = re.search(r"^\s*file = (.+)$", str(error), re.MULTILINE)
+    words = " ".join(re.split(r"\n\n|\nPossible ", str(error))[0].split())[:300]
+    if file is not None:
+        return f"{file[1]} cannot be read: {words}"
+    if not sources.is_path(orders):
+        return f"The orders cannot be read: {words}"
+    paths = orders if isinstance(orders, list | tuple) else [orders]
+    return f"{', '.join(map(str, paths))} cannot be read: {words}"
 
 
 def _connect(rules: Rules, spill: str, ordered: bool) -> duckdb.DuckDBPyConnection:
