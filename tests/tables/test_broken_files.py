@@ -180,7 +180,7 @@ def nobody():
 
 @pytest.fixture
 def secrets():
-    """A folder that all may enter (tmp_path is the owner's alone), with files that none may read."""
+    """A folder that all may enter (tmp_path is its owner's), with files that none may read."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         locked = folder / "open" / "locked"
