@@ -174,7 +174,7 @@ def refuse(found: Judged) -> None:
         )
     days = [day for f in ("used", "late") if f in fates for day in (fates[f].first, fates[f].last)]
     known = [from_day(day) for day in days if day is not None]
-    if not known:
+    if not known or ("used" not in fates and "early" in fates):
         lost = ", ".join(f"{fate.rows:,} with {REASONS[name]}" for name, fate in fates.items())
         raise DataError(f"None of the {rows:,} rows can be used: {lost}.")
     if end is not None and end < min(known):

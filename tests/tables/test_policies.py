@@ -158,6 +158,11 @@ WRONG = [
     ({"occasion": None}, ParameterError, "occasion == None"),
     ({"start": "2024-02-01", "end": "2024-01-01"}, DataError, "start == 2024-02-01 lies after end"),
     ({"start": "then"}, UnitError, "start == 'then' is not a date"),
+    (
+        {"start": "2024-01-12", "end": "2024-01-19"},
+        DataError,
+        "None of the 13 rows can be used: .*11 with before the start|2 with after the end",
+    ),
     ({"start": "2024-03-01"}, DataError, "None of the 13 rows can be used: 13 with before the"),
     ({"min_value": 1000}, DataError, "None of the 13 rows.*13 with amount below min_value"),
     ({"exclude_ids": ["ann", "bob", "cem", "GUEST"]}, DataError, "None.*customer excluded by id"),
