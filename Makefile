@@ -23,9 +23,10 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-data: $(STAMP)  ## write data/sample again, byte for byte
+data: $(STAMP)  ## write data/sample and tests/data again, byte for byte
 	$(BIN)/python scripts/make_cdnow_sample.py
 	$(BIN)/python scripts/make_shop_orders.py
+	$(BIN)/python scripts/make_preset_samples.py
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clvmodel needs Python 3.11 or later: make PYTHON=python3.12 ...")'

@@ -18,6 +18,7 @@ from clvmodel.tables.summary import Summary
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "data" / "sample"
+PRESETS = ROOT / "tests" / "data" / "presets"
 SHOP = SAMPLE / "shop_orders.csv"
 ROLES = {"customer": "customer_email", "date": "ordered_at", "value": "amount"}
 
@@ -45,21 +46,22 @@ def shop() -> Summary:
 
 
 @pytest.mark.parametrize(
-    ("script", "names"),
+    ("script", "folder", "names"),
     [
-        ("make_cdnow_sample.py", {"cdnow_orders.csv"}),
-        ("make_shop_orders.py", {"shop_orders.csv", "shop_orders_truth.json"}),
+        ("make_cdnow_sample.py", SAMPLE, {"cdnow_orders.csv"}),
+        ("make_shop_orders.py", SAMPLE, {"shop_orders.csv", "shop_orders_truth.json"}),
+        ("make_preset_samples.py", PRESETS, {path.name for path in PRESETS.iterdir()}),
     ],
 )
 def test_script_writes_the_committed_bytes(
-    script: str, names: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: str, folder: Path, names: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(ROOT / "scripts" / script)
     monkeypatch.setattr("sys.argv", [path, str(tmp_path)])
     runpy.run_path(path, run_name="__main__")
     assert {written.name for written in tmp_path.iterdir()} == names
     for name in names:
-        assert (tmp_path / name).read_bytes() == (SAMPLE / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
 def test_cdnow_is_the_sample_of_the_papers() -> None:

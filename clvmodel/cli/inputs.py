@@ -124,7 +124,7 @@ class Input:
         """Columns to use, guessed where they were not named; None where a preset names them."""
         given = self.options
         if given.preset is not None:
-            self.say(f"columns by preset {given.preset}:\n{preset_named(given.preset)}")
+            self.say(str(preset_named(given.preset)))
             return None
         columns = guess_columns(read_columns(self.orders), given.customer, given.date, given.value)
         guessed = [

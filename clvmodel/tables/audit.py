@@ -152,7 +152,7 @@ def audit(
     if not is_path(orders):
         roles = {name for name in (*(columns or ()), order_id, currency) if name is not None}
         if how.preset is not None:
-            roles = set(how.preset.needs)
+            roles = set(how.preset.found(names).values())
         orders, mixed = _readable(orders, names, roles)
     with judged_orders(orders, columns, how, whole=True) as found:
         found.query(extra(found.types, found.columns, how.order_id, currency))

@@ -267,7 +267,7 @@ def _amounts(e: Evidence) -> Iterator[Finding]:
             f"{count(t.rows, 'row')} of infinite amount, left out with their purchase.",
             "Look for a division by zero where the amounts are made.",
         )
-    t = e.tally("fate = 'used' AND value = 0")
+    t = e.tally("account = 'purchase' AND value = 0")
     if t.rows:
         yield t.finding(
             "zero_amounts",

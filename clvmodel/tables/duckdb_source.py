@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from clvmodel.errors import ColumnError, FileError, ParameterError
 from clvmodel.tables import sources
 from clvmodel.tables.frames import DEFAULT_KIND, column_names, local_batches, open_frame
 from clvmodel.tables.orders_sql import ACCOUNT, PAIR, Columns, daily, judged, literal, quote
-from clvmodel.tables.presets import Preset
 from clvmodel.tables.rules import Rules
 
 if TYPE_CHECKING:
@@ -130,15 +130,23 @@ def _opened(
     with tempfile.TemporaryDirectory(prefix="clvmodel-") as spill:
         connection = _connect(rules, spill, ordered=whole)
         try:
-            wanted = None if whole else _wanted(columns, rules)
-            kind = _view(connection, orders, columns, rules, wanted)
-            yield connection, kind
+            yield connection, _view(connection, orders, columns, rules, whole)
         except duckdb.Error as error:
-            what = f"{orders}: " if sources.is_path(orders) else ""
-            reason = " ".join(str(error).split("\n\n")[0].split())[:300]
-            raise FileError(f"{what}cannot be read: {reason}") from error
+            raise FileError(_reason(error, orders)) from error
         finally:
             connection.close()
+
+
+def _reason(error: Exception, orders: Any) -> str:
+    """Say in one line which file cannot be read, and why, without advice on DuckDB's options."""
+    file = re.search(r"^\s*file = (.+)$", str(error), re.MULTILINE)
+    words = " ".join(re.split(r"\n\n|\nPossible ", str(error))[0].split())[:300]
+    if file is not None:
+        return f"{file[1]} cannot be read: {words}"
+    if not sources.is_path(orders):
+        return f"The orders cannot be read: {words}"
+    paths = orders if isinstance(orders, list | tuple) else [orders]
+    return f"{', '.join(map(str, paths))} cannot be read: {words}"
 
 
 def _connect(rules: Rules, spill: str, ordered: bool) -> duckdb.DuckDBPyConnection:
@@ -147,6 +155,7 @@ def _connect(rules: Rules, spill: str, ordered: bool) -> duckdb.DuckDBPyConnecti
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "temp_directory": spill,
+        "TimeZone": "UTC",  # a moment's day must not depend on the machine
         "preserve_insertion_order": "true" if ordered else "false",
     }
     if rules.memory_limit is not None:
@@ -159,10 +168,10 @@ def _connect(rules: Rules, spill: str, ordered: bool) -> duckdb.DuckDBPyConnecti
         ) from None
 
 
-def _wanted(columns: Columns | None, rules: Rules) -> list[str] | None:
+def _wanted(columns: Columns | None, rules: Rules, present: list[str]) -> list[str] | None:
     """Columns that are needed of a frame; None for all."""
     if rules.preset is not None:
-        return list(rules.preset.needs)
+        return list(dict.fromkeys(rules.preset.found(present).values()))
     if columns is None:
         return None
     return list(dict.fromkeys(name for name in (*columns, rules.order_id) if name is not None))
@@ -173,42 +182,57 @@ def _view(
     orders: Any,
     columns: Columns | None,
     rules: Rules,
-    wanted: list[str] | None,
+    whole: bool,
 ) -> str:
     """Make the view `orders`; the kind of frame to give back."""
     raw = "orders" if rules.preset is None else "raw"
     kind = DEFAULT_KIND
     if sources.is_path(orders):
-        found = sources.find(orders)
-        zoned = None
-        if isinstance(found, sources.Files) and columns is not None:
-            zoned = sources.zoned_reader(found, columns.date, wanted)
-        if zoned is not None:
-            connection.register("batches", local_batches(zoned))
-            _rows(connection, f"CREATE TEMP TABLE {raw} AS SELECT * FROM batches")
-        else:
-            where = (
-                sources.scan(found)
-                if isinstance(found, sources.Files)
-                else _attached(connection, found)
-            )
-            _rows(connection, f"CREATE VIEW {raw} AS SELECT * FROM {where}")
+        _view_file(connection, orders, columns, rules, raw, whole)
     else:
         present = column_names(orders)
-        if columns is not None and rules.preset is None:
+        if columns is not None:
             check_columns(columns, present, rules.order_id)
-        if rules.preset is not None:
-            _check_preset(rules.preset, present)
-        table, kind = open_frame(orders, wanted)
+        table, kind = open_frame(orders, None if whole else _wanted(columns, rules, present))
         if isinstance(table, pa.RecordBatchReader):  # can be read but once
-            connection.register("batches", table)
-            _rows(connection, f"CREATE TEMP TABLE {raw} AS SELECT * FROM batches")
+            _keep(connection, table, raw)
         else:
             connection.register(raw, table)
     if rules.preset is not None:
-        _check_preset(rules.preset, [row[0] for row in _rows(connection, "DESCRIBE raw")])
-        _rows(connection, f"CREATE VIEW orders AS {rules.preset.select('raw')}")
+        names = [row[0] for row in _rows(connection, "DESCRIBE raw")]
+        select = rules.preset.select("raw", names, rules.refunds, whole)
+        _rows(connection, f"CREATE VIEW orders AS {select}")
     return kind
+
+
+def _view_file(
+    connection: duckdb.DuckDBPyConnection,
+    orders: Any,
+    columns: Columns | None,
+    rules: Rules,
+    raw: str,
+    whole: bool,
+) -> None:
+    """Make the view `raw` of files."""
+    found = sources.find(orders)
+    if isinstance(found, sources.Table):
+        where = _attached(connection, found)
+    else:
+        where = sources.scan(found)
+        present = sources.columns_of_parquet(found)
+        if present and (columns is not None or rules.preset is not None):
+            names = _wanted(columns, rules, present) or present
+            zoned = sources.zoned_reader(found, names, None if whole else names)
+            if zoned is not None:
+                return _keep(connection, local_batches(zoned), raw)
+    _rows(connection, f"CREATE VIEW {raw} AS SELECT * FROM {where}")
+    return None
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, batches: Any, name: str) -> None:
+    """Read batches into a table."""
+    connection.register("batches", batches)
+    _rows(connection, f"CREATE TEMP TABLE {name} AS SELECT * FROM batches")
 
 
 def _attached(connection: duckdb.DuckDBPyConnection, table: sources.Table) -> str:
@@ -220,16 +244,6 @@ def _attached(connection: duckdb.DuckDBPyConnection, table: sources.Table) -> st
         "AND table_schema = 'main' ORDER BY table_name",
     )
     return sources.table_in(table, [row[0] for row in found])
-
-
-def _check_preset(preset: Preset, names: list[str]) -> None:
-    missing = [name for name in preset.needs if name not in names]
-    if missing:
-        raise ColumnError(
-            f"preset={preset.name!r} needs the column{'s' if len(missing) > 1 else ''} "
-            f"{', '.join(map(repr, missing))}, which {preset.title} has; the columns are "
-            f"{', '.join(map(repr, names[:20]))}."
-        )
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
@@ -271,6 +285,9 @@ def check_columns(columns: Columns, names: list[str], order_id: str | None = Non
         )
     if columns.customer == columns.date:
         raise ColumnError(f"customer and date are both {columns.date!r}; they must differ.")
+    if order_id is not None and order_id in columns:
+        role = columns._fields[columns.index(order_id)]
+        raise ColumnError(f"order_id={order_id!r} is the {role} column; name that of order ids.")
 
 
 def write_database(path: str, table: str, parquet: list[str]) -> None:

@@ -59,6 +59,9 @@ def _batches(frame: Any, what: str) -> pa.RecordBatchReader:
         read = getattr(native, "to_arrow_reader", None) or native.fetch_record_batch
         return read(_BATCH)
     if frame.implementation.is_ibis():
+        backend = native.get_backend()
+        if backend.name == "duckdb" and not hasattr(backend.con, "fetch_record_batch"):
+            return native.to_pyarrow().to_reader(_BATCH)  # Ibis 12 has no batches of DuckDB 2
         return native.to_pyarrow_batches(chunk_size=_BATCH)
     name = frame.implementation.name.lower()
     raise DataError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clvmodel.errors import ColumnError
-from clvmodel.tables.rules import Rules
+
+if TYPE_CHECKING:
+    from clvmodel.tables.rules import Rules
 
 
 class Columns(NamedTuple):
@@ -105,6 +107,7 @@ def judged(types: dict[str, str], columns: Columns, rules: Rules) -> str:
     """Table `judged`: customer, day (from 1970-01-01), value, fate, and the text of bad fields.
 
     Where a row may count at another time than its day, `moment` is that: a day, or microseconds.
+    Of an export whose amounts are net, `paid_back` says whether something was subtracted.
     """
     kind = types[columns.date]
     day = _time(columns.date, kind, rules.date_format, "DATE")
@@ -121,7 +124,8 @@ def judged(types: dict[str, str], columns: Columns, rules: Rules) -> str:
         at = f", datediff('day', DATE '1970-01-01', {day}) AS moment"
     if rules.order_id is not None:
         order = f", {blank_is_null(rules.order_id)} AS order_id"
-    extra = (", moment" if at else "") + (", order_id" if order else "")
+    back = ", paid_back" if rules.preset else ""
+    extra = (", moment" if at else "") + (", order_id" if order else "") + back
     size = "abs(value)"
     return f"""
         CREATE TEMP TABLE judged AS
@@ -147,7 +151,7 @@ def judged(types: dict[str, str], columns: Columns, rules: Rules) -> str:
                            {day} AS day, {_missing(columns.date, kind)} AS no_date,
                            CAST({quote(columns.date)} AS VARCHAR) AS date_text,
                            {value} AS value, {no_value} AS no_value, {value_text} AS value_text
-                           {at}{order}
+                           {at}{order}{back}
                     FROM orders))"""
 
 
@@ -202,6 +206,11 @@ def occasion_of(rules: Rules) -> str:
     }[rules.occasion]
 
 
+def is_refund(rules: Rules) -> str:
+    """Condition that something was paid back by a row of `judged`."""
+    return "paid_back" if rules.preset is not None else "value < 0"
+
+
 def daily(rules: Rules) -> str:
     """Customers' occasions with orders, merged, in order, with the day (or time in days) of each.
 
@@ -215,10 +224,10 @@ def daily(rules: Rules) -> str:
     )
     at = "moment" if rules.exact or rules.paired else "day"
     return f"""
-    WITH used AS (SELECT customer, {occasion_of(rules)} AS occasion, {at} AS moment, value
-                  FROM judged WHERE fate = 'used'),
+    WITH used AS (SELECT customer, {occasion_of(rules)} AS occasion, {at} AS moment, value,
+                         {is_refund(rules)} AS back FROM judged WHERE fate = 'used'),
     days AS (SELECT customer, occasion, {day} AS day, count(*) AS rows, sum(value) AS net,
-                    sum(abs(value)) AS gross, min(value) < 0 AS refunded
+                    sum(abs(value)) AS gross, bool_or(back) AS refunded
              FROM used GROUP BY customer, occasion),
     many AS (SELECT customer, occasion, sum(value ORDER BY value) AS net
              FROM used SEMI JOIN (SELECT customer, occasion FROM days WHERE rows > 2)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.duckdb_source import Judged, judged_orders
-from clvmodel.tables.orders_sql import REASONS, Columns
+from clvmodel.tables.orders_sql import REASONS, Columns, is_refund
 from clvmodel.tables.purchases import Excluded, Purchases, Reconciliation, from_day
 from clvmodel.tables.rules import OCCASIONS, Rules
 
@@ -149,7 +149,7 @@ def purchases_of(table: pa.Table, found: Judged, last: dt.date, tally: Tally) ->
 
 def refuse(found: Judged) -> None:
     """Raise the error that the data call for, if any."""
-    fates, columns, rules = found.fates, found.columns, found.rules
+    fates, rules = found.fates, found.rules
     end, date_format = rules.end, rules.date_format
     rows = sum(fate.rows for fate in fates.values())
     if not rows:
@@ -163,18 +163,18 @@ def refuse(found: Judged) -> None:
             "as date_format='%d/%m/%Y'"
         )
         raise DataError(
-            f"{bad.rows:,} values of the date column {columns.date!r} {hint}; "
+            f"{bad.rows:,} values of the date column {_called(found, 'date')} {hint}; "
             f"one of them is {bad.bad!r}."
         )
     if "bad_value" in fates:
         bad = fates["bad_value"]
         raise DataError(
-            f"{bad.rows:,} values of the value column {columns.value!r} are not numbers; "
+            f"{bad.rows:,} values of the value column {_called(found, 'value')} are not numbers; "
             f"one of them is {bad.bad!r}."
         )
     days = [day for f in ("used", "late") if f in fates for day in (fates[f].first, fates[f].last)]
     known = [from_day(day) for day in days if day is not None]
-    if not known:
+    if not known or ("used" not in fates and "early" in fates):
         lost = ", ".join(f"{fate.rows:,} with {REASONS[name]}" for name, fate in fates.items())
         raise DataError(f"None of the {rows:,} rows can be used: {lost}.")
     if end is not None and end < min(known):
@@ -188,11 +188,23 @@ def refuse(found: Judged) -> None:
             "observation with end to leave such orders out."
         )
     if rules.refunds == "error":
-        number, least = found.query(
-            "SELECT count(*), min(value) FROM judged WHERE fate = 'used' AND value < 0"
-        )[0]
+        number = found.query(
+            f"SELECT count(*) FROM judged WHERE fate = 'used' AND {is_refund(rules)}"
+        )[0][0]
+        least = found.query("SELECT min(value) FROM judged WHERE fate = 'used'")[0][0]
         if number:
-            raise DataError(
-                f"refunds='error', and {number:,} rows have negative amounts, the least is "
-                f"{least:,.2f}: mend them, or choose refunds='net' or 'drop'."
+            what = (
+                f"have negative amounts, the least is {least:,.2f}"
+                if rules.preset is None
+                else "were paid back, in part or in full"
             )
+            raise DataError(
+                f"refunds='error', and {number:,} rows {what}: mend them, or choose "
+                "refunds='net' or 'drop'."
+            )
+
+
+def _called(found: Judged, what: str) -> str:
+    """Name of the column of the date or value, as the user knows it."""
+    preset = found.rules.preset
+    return repr(getattr(found.columns, what)) if preset is None else f"({preset.words[what]})"

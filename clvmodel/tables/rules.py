@@ -83,7 +83,7 @@ def rules(
     last = None if end is None else parse_date(end)
     if first is not None and last is not None and first > last:
         raise DataError(f"start == {first} lies after end == {last}.")
-    ids = tuple(sorted({str(each) for each in exclude_ids}))
+    ids = tuple(sorted({_id(each) for each in exclude_ids}))
     known = None if preset is None else preset_named(preset)
     if known is not None and order_id is not None:
         raise ColumnError(f"preset={preset!r} brings its own order_id; leave one of them out.")
@@ -105,6 +105,11 @@ def unpaired(how: Rules) -> Rules:
             "which was not known before: leave it out where the past is held against the future."
         )
     return replace(how, order_id=None)
+
+
+def _id(value: Any) -> str:
+    """Text of an id; a whole number is the same with and without a decimal point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _amount(name: str, value: Any) -> float | None:

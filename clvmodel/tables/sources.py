@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import glob
 import gzip
+import os
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +53,17 @@ def find(orders: Any) -> Table | Files:
     pattern with *, ? or [...], or a table in a DuckDB file ("shop.duckdb::orders"; the name may be
     left out where there is but one table). A list of files is read as one table.
     """
+    try:
+        return _find(orders)
+    except FileError:
+        raise
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        name = str(error.filename or orders)
+        shown = name if len(name) < 200 else f"{name[:100]}..."
+        raise FileError(f"{shown!r} cannot be read: {error.strerror or error}.") from error
+
+
+def _find(orders: Any) -> Table | Files:
     if isinstance(orders, list | tuple):
         return _of_one_kind([Path(each) for each in orders], ", ".join(map(str, orders)))
     text = str(orders)
@@ -60,21 +73,30 @@ def find(orders: Any) -> Table | Files:
         return Table(path, name if separator else None)
     path = Path(text)
     if path.is_dir():
-        inside = sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p, path))
-        found = [p for p in inside if p.name.lower().endswith(CSV + PARQUET)]
+        found = [p for p in _inside(path) if p.name.lower().endswith(CSV + PARQUET)]
         if not found:
             raise FileError(f"{path} is a directory without CSV or Parquet files.")
         return _of_one_kind(found, text)
     if not path.exists() and re.search(r"[*?[]", text):
-        found = sorted(Path(each) for each in glob.glob(text, recursive=True))
+        matches = map(Path, glob.glob(text, recursive=True))
+        found = sorted(path for path in matches if not path.is_dir())
         if not found:
             raise FileError(f"{text} matches no file.")
         return _of_one_kind(found, text)
     return _of_one_kind([path], text)
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+def _inside(folder: Path) -> list[Path]:
+    """Files in a folder and those below it, in order, but hidden ones; raises OSError."""
+
+    def refuse(error: OSError) -> None:  # a folder that cannot be read must not be passed over
+        raise error
+
+    found = []
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        found += [Path(place, name) for name in files if not name.startswith((".", "_"))]
+    return sorted(found)
 
 
 def _existing(path: Path) -> Path:
@@ -139,7 +161,7 @@ def _header(path: Path) -> tuple[str, list[str]]:
     try:
         with opener(path, "rb") as file:
             line = file.readline(1 << 20).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise FileError(f"{path} cannot be read: {error}; CSV files must be UTF-8.") from error
     delimiter = max(",;\t|", key=line.count)
     names = next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])
@@ -166,15 +188,29 @@ def _schema(path: Path) -> Any:
         raise FileError(f"{path} cannot be read: {reason}") from error
 
 
-def zoned_reader(files: Files, date: str, columns: Sequence[str] | None) -> Any:
-    """Read Parquet files whose dates carry a time zone, batch by batch; None for all others.
+def columns_of_parquet(files: Files) -> list[str]:
+    """Names of the columns of Parquet files; none for others."""
+    return list(_schema(files.paths[0]).names) if files.kind == PARQUET else []
+
+
+def zoned_reader(files: Files, used: Sequence[str], columns: Sequence[str] | None) -> Any:
+    """Read Parquet files with a time zone in a column `used`, by batches; None for all others.
 
     DuckDB would count their days in its own zone; Arrow keeps the file's.
     """
-    if files.kind != PARQUET:
-        return None
-    schema = _schema(files.paths[0])
-    if date not in schema.names or getattr(schema.field(date).type, "tz", None) is None:
+
+    def zones(path: Path) -> list[str | None]:
+        schema = _schema(path)
+        return [getattr(schema.field(n).type, "tz", None) for n in used if n in schema.names]
+
+    first = zones(files.paths[0])
+    for path in files.paths[1:]:
+        if zones(path) != first:
+            raise FileError(
+                f"{path} and {files.paths[0].name} have times of different zones; files that are "
+                "read as one table must agree."
+            )
+    if not any(first):
         return None
     found = pyarrow.dataset.dataset([str(path) for path in files.paths], format="parquet")
     return found.scanner(columns=None if columns is None else list(columns)).to_reader()
