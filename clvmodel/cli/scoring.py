@@ -168,11 +168,11 @@ def stored_summary(given: Input, out: Path, resume: bool = False) -> Iterator[St
     else:
         given.say(f"summarizing {given.label}")
         summary = summarize_to(path, given.orders, **given.reading, unit=given.options.unit)
-    given.say(repr(summary))
+    given.say(f"{len(summary):,} customers, until {summary.end}\n{summary.reconciliation}")
     try:
         yield summary
     except BaseException:
-        if not any(out.parent.glob(f".{out.name}.parts-*")):
+        if not _left_by(out, "parts"):
             path.unlink(missing_ok=True)
         raise
     path.unlink(missing_ok=True)
@@ -189,9 +189,15 @@ def _fingerprint(given: Input) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
+def _left_by(out: Path, *what: str) -> list[Path]:
+    """Hidden files and folders of unfinished runs beside an output."""
+    names = tuple(f".{out.name}.{each}-" for each in what)
+    return [path for path in out.absolute().parent.iterdir() if path.name.startswith(names)]
+
+
 def _clear(out: Path) -> None:
     """Remove what runs that were killed have left beside an output, an hour ago or more."""
-    for left in out.parent.glob(f".{out.name}.*-*"):
+    for left in _left_by(out, "parts", "summary"):
         if left.stat().st_mtime < time.time() - _STALE:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
