@@ -46,7 +46,7 @@ def test_strict_without_errors(run, orders):
 
 
 def test_further_columns(run, orders):
-    code, out, _ = run("audit", orders, "-q", "--order-id", "customer_id", "--json")
+    code, out, _ = run("audit", orders, "-q", "--order-id", "quantity", "--json")
     assert code == 0
     assert "order_ids_reused" in {f["name"] for f in json.loads(out)["findings"]}
     assert "several_currencies" in run("audit", orders, "-q", "--currency", "quantity")[1]

@@ -130,7 +130,7 @@ plans = st.lists(
     max_size=60,
 )
 fixed = settings(
-    max_examples=110,
+    max_examples=102,
     derandomize=True,
     deadline=None,
     database=None,
