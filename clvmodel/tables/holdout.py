@@ -59,7 +59,8 @@ def holdout_split(
 
     `reading` are the further arguments of `summarize` (end, start, date_format, refunds, preset,
     ...) but `order_id`, with which refunds to come would change the past. A preset's order ids are
-    not used either.
+    not used either; but its export does not say when an order was paid back, so that refunds after
+    the cutoff are subtracted before it (refunds="drop" leaves them out on both sides).
     Only orders up to the cutoff enter the calibration summary. By default the holdout is the last
     half of the history, at most a year: a judgement, which leaves as much to learn from as to
     check against. Both windows are aggregated by the same code. Raises as `summarize` does, and
