@@ -16,6 +16,10 @@ _HOME = {
     "ParetoNBD": "clvmodel.models.pareto_nbd",
     "BGBB": "clvmodel.models.bg_bb",
     "GammaGamma": "clvmodel.models.gamma_gamma",
+    "SBG": "clvmodel.models.sbg",
+    "ContractSummary": "clvmodel.tables.contracts",
+    "summarize_contracts": "clvmodel.tables.contracts",
+    "value_contracts": "clvmodel.value.contracts",
     "Summary": "clvmodel.tables.summary",
     "summarize": "clvmodel.tables.summary",
     "OpportunitySummary": "clvmodel.tables.opportunities",
@@ -80,10 +84,13 @@ if TYPE_CHECKING:
     from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
     from clvmodel.models.mbg_nbd import MBGNBD as MBGNBD
     from clvmodel.models.pareto_nbd import ParetoNBD as ParetoNBD
+    from clvmodel.models.sbg import SBG as SBG
     from clvmodel.present import plots as plots
     from clvmodel.tables.audit import Audit as Audit
     from clvmodel.tables.audit import audit as audit
     from clvmodel.tables.cells import Cells as Cells
+    from clvmodel.tables.contracts import ContractSummary as ContractSummary
+    from clvmodel.tables.contracts import summarize_contracts as summarize_contracts
     from clvmodel.tables.findings import Finding as Finding
     from clvmodel.tables.holdout import Holdout as Holdout
     from clvmodel.tables.holdout import holdout_split as holdout_split
@@ -91,6 +98,7 @@ if TYPE_CHECKING:
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.tables.summary import summarize as summarize
+    from clvmodel.value.contracts import value_contracts as value_contracts
     from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention
