@@ -36,6 +36,14 @@ _HOME = {
     "CovariateModel": "clvmodel.fitting.covariates",
     "FitComparison": "clvmodel.fitting.compare",
     "compare_fits": "clvmodel.fitting.compare",
+    "RFM": "clvmodel.value.rfm",
+    "FittedRFM": "clvmodel.value.rfm",
+    "SegmentRules": "clvmodel.value.segment_rules",
+    "Segmentation": "clvmodel.value.segments",
+    "segment": "clvmodel.value.segments",
+    "Tiers": "clvmodel.value.tiers",
+    "Tiering": "clvmodel.value.tiers",
+    "tier": "clvmodel.value.tiers",
     "ValueModel": "clvmodel.value.value_model",
     "FittedValueModel": "clvmodel.value.value_model",
     "Explanation": "clvmodel.value.explain",
@@ -105,6 +113,14 @@ if TYPE_CHECKING:
     from clvmodel.value.formulas import StoreFormula as StoreFormula
     from clvmodel.value.naive import LastPeriod as LastPeriod
     from clvmodel.value.naive import RunRate as RunRate
+    from clvmodel.value.rfm import RFM as RFM
+    from clvmodel.value.rfm import FittedRFM as FittedRFM
+    from clvmodel.value.segment_rules import SegmentRules as SegmentRules
+    from clvmodel.value.segments import Segmentation as Segmentation
+    from clvmodel.value.segments import segment as segment
+    from clvmodel.value.tiers import Tiering as Tiering
+    from clvmodel.value.tiers import Tiers as Tiers
+    from clvmodel.value.tiers import tier as tier
     from clvmodel.value.value_model import FittedValueModel as FittedValueModel
     from clvmodel.value.value_model import ValueModel as ValueModel
     from clvmodel.value.value_model import load as load
