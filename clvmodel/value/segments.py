@@ -9,12 +9,11 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame, read_frame
+from clvmodel.tables.labels import labels, rows_in, some_rows
 from clvmodel.tables.summary import Summary
 from clvmodel.value.candidates import check_summary
 from clvmodel.value.predictions import level_name
@@ -49,11 +48,9 @@ class Segmentation:
     margin: Any = 1.0
 
     @property
-    def segments(self) -> pa.Array:
-        """Name of each customer's segment."""
-        codes = pa.array(self.place.astype(np.int32))
-        names = pa.array(self.rules.names, pa.string())
-        return pa.DictionaryArray.from_arrays(codes, names).dictionary_decode()
+    def segments(self) -> Any:
+        """Name of each customer's segment, an Arrow array."""
+        return labels(self.rules.names, self.place)
 
     @cached_property
     def predictions(self) -> dict[str, Array] | None:
@@ -74,14 +71,15 @@ class Segmentation:
         Columns: customer_id, r, f, m, code, segment; with a model also p_purchase and what of
         expected_purchases, expected_value and clv it predicts.
         """
+        return native_frame(self._columns(), self.summary.kind)
+
+    def _columns(self) -> dict[str, Any]:
         code = 100 * self.r + 10 * self.f + self.m
         columns = {"customer_id": self.summary.ids, "r": self.r, "f": self.f, "m": self.m}
         columns |= {"code": code, "segment": self.segments}
         wanted = ("p_purchase", "expected_purchases", "expected_value", "clv")
         known = self.predictions or {}
-        return native_frame(
-            columns | {n: known[n] for n in wanted if n in known}, self.summary.kind
-        )
+        return columns | {name: known[name] for name in wanted if name in known}
 
     def table(self, quantiles: Sequence[float] = (0.05, 0.95), seed: Any = 0) -> Any:
         """One row per segment, in the order of the rules, those without customers too.
@@ -181,12 +179,7 @@ class Segmentation:
                 "later must be a Segmentation by the same rules: use .at(summary)."
             )
         size = len(self.rules)
-        try:
-            ids = pc.cast(later.summary.ids, self.summary.ids.type)
-        except pa.ArrowException as error:
-            kinds = f"{self.summary.ids.type} and {later.summary.ids.type}"
-            raise DataError(f"The customers' ids are of two kinds, {kinds}.") from error
-        row = pc.fill_null(pc.index_in(self.summary.ids, ids), -1).to_numpy()
+        row = rows_in(self.summary, later.summary)
         known = np.append(later.place, size)[row]  # -1: the last, who are gone
         counts = np.bincount((size + 1) * self.place + known, minlength=size * (size + 1))
         moved = counts.reshape(size, size + 1)
@@ -206,9 +199,8 @@ class Segmentation:
         """Rows of `frame` of one segment. Raises ParameterError if there is none of the name."""
         if name not in self.rules.names:
             raise ParameterError.not_one_of("name", name, self.rules.names)
-        table = read_frame(self.frame)[0]
-        chosen = table.filter(pa.array(self.place == self.rules.names.index(name)))
-        return native_frame(chosen, self.summary.kind)
+        rows = np.flatnonzero(self.place == self.rules.names.index(name))
+        return some_rows(self._columns(), rows, self.summary.kind)
 
     def __repr__(self) -> str:
         """Return how many customers each segment has."""

@@ -10,12 +10,12 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.files import write_text
 from clvmodel.tables.frames import native_frame, read_frame
+from clvmodel.tables.labels import labels, some_rows
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 from clvmodel.value.candidates import check_summary
@@ -169,20 +169,19 @@ class Tiering:
         Columns: customer_id, tier, past_value (money spent so far; purchases without amounts),
         expected_value (or expected_purchases), p_purchase, days_silent, list (empty for most).
         """
-        return native_frame(self._table(), self.summary.kind)
+        return native_frame(self._columns(), self.summary.kind)
 
-    def _table(self) -> pa.Table:
+    def _columns(self) -> dict[str, Any]:
         silent = (self.summary.T - self.summary.recency) * days_in(self.summary.unit)
-        columns = {
+        return {
             "customer_id": self.summary.ids,
-            "tier": _names(self.tiers.names, self.place),
+            "tier": labels(self.tiers.names, self.place),
             "past_value": self.past,
             self.target: self.value,
             "p_purchase": self.p_purchase,
             "days_silent": np.rint(silent).astype(np.int64),
-            "list": _names(("", *LISTS), self.on_list + 1),
+            "list": labels(("", *LISTS), self.on_list + 1),
         }
-        return pa.table(columns)
 
     @property
     def table(self) -> Any:
@@ -242,7 +241,7 @@ class Tiering:
         stake = self.past if name in ("VIPs at risk", "sleeping") else self.value
         rows = np.flatnonzero(chosen)
         rows = rows[np.argsort(-stake[rows], kind="stable")]
-        return native_frame(self._table().take(pa.array(rows)), self.summary.kind)
+        return some_rows(self._columns(), rows, self.summary.kind)
 
     def __repr__(self) -> str:
         """Return how many customers each tier and list has."""
@@ -304,8 +303,3 @@ def _ordered(values: Any) -> Array:
     if found.ndim != 1 or not found.size or np.isnan(found).any():
         raise DataError("Tiers need the values of one customer or more, none of them missing.")
     return -np.sort(-found)
-
-
-def _names(names: tuple[str, ...], place: NDArray[np.intp]) -> pa.Array:
-    codes = pa.array(place.astype(np.int32))
-    return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string())).dictionary_decode()
