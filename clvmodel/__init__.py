@@ -44,6 +44,7 @@ _HOME = {
     "Tiers": "clvmodel.value.tiers",
     "Tiering": "clvmodel.value.tiers",
     "tier": "clvmodel.value.tiers",
+    "UnitEconomics": "clvmodel.value.economics",
     "ValueModel": "clvmodel.value.value_model",
     "FittedValueModel": "clvmodel.value.value_model",
     "Explanation": "clvmodel.value.explain",
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.tables.summary import summarize as summarize
     from clvmodel.value.contracts import value_contracts as value_contracts
+    from clvmodel.value.economics import UnitEconomics as UnitEconomics
     from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention
