@@ -45,6 +45,8 @@ _HOME = {
     "Tiering": "clvmodel.value.tiers",
     "tier": "clvmodel.value.tiers",
     "UnitEconomics": "clvmodel.value.economics",
+    "Cohorts": "clvmodel.value.cohorts",
+    "cohorts": "clvmodel.value.cohorts",
     "ValueModel": "clvmodel.value.value_model",
     "FittedValueModel": "clvmodel.value.value_model",
     "Explanation": "clvmodel.value.explain",
@@ -107,6 +109,8 @@ if TYPE_CHECKING:
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.tables.summary import summarize as summarize
+    from clvmodel.value.cohorts import Cohorts as Cohorts
+    from clvmodel.value.cohorts import cohorts as cohorts
     from clvmodel.value.contracts import value_contracts as value_contracts
     from clvmodel.value.economics import UnitEconomics as UnitEconomics
     from clvmodel.value.explain import Explanation as Explanation

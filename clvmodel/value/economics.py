@@ -232,16 +232,10 @@ class UnitEconomics:
 
     def of(self, quantity: str, group: str = ALL) -> dict[str, float]:
         """Model, low, high and formula of one quantity of one group. Raises ParameterError."""
-        group = str(group)
-        if group not in self.names:
-            raise ParameterError.not_one_of("group", group, self.names)
-        formulas = self._formulas(group)
-        if quantity not in formulas:
-            raise ParameterError.not_one_of("quantity", quantity, formulas)
-        formula_of = formulas[quantity]
-        model, formula, *_ = self._known[group]
+        formula_of = self._formula_of(quantity, str(group))
+        model, formula, *_ = self._known[str(group)]
         if quantity in OF_KNOWN:
-            found, plain = formula_of(None, self._years(group)), formula_of(None, formula.year)
+            found, plain = formula_of(None, self._years(str(group))), formula_of(None, formula.year)
             ends = (float(found[1:].min()), float(found[1:].max()))
         else:
             found, plain = formula_of(model, np.empty(0)), formula_of(formula, np.empty(0))
@@ -250,6 +244,25 @@ class UnitEconomics:
             found, ends = np.array([found[1:].mean()]), (np.nan, np.nan)
         numbers = (float(found[0]), *ends, float(plain[0]))
         return dict(zip(("model", "low", "high", "formula"), numbers, strict=True))
+
+    def drawn(self, quantity: str, group: str = ALL) -> Array:
+        """Posterior draws of a quantity of new customers, of which `of` tells the interval.
+
+        Raises ParameterError; so for the quantities of known customers, which have none.
+        """
+        if quantity in OF_KNOWN:
+            known = [name for name in self._formulas(ALL) if name not in OF_KNOWN]
+            raise ParameterError.not_one_of("quantity", quantity, known)
+        formula_of = self._formula_of(quantity, str(group))
+        return formula_of(self._known[str(group)][0], np.empty(0))[1:]
+
+    def _formula_of(self, quantity: str, group: str) -> Callable[[Any, Array], Array]:
+        if group not in self.names:
+            raise ParameterError.not_one_of("group", group, self.names)
+        formulas = self._formulas(group)
+        if quantity not in formulas:
+            raise ParameterError.not_one_of("quantity", quantity, formulas)
+        return formulas[quantity]
 
     @property
     def _levels(self) -> tuple[float, float]:
