@@ -57,6 +57,7 @@ _HOME = {
     "RunRate": "clvmodel.value.naive",
     "LastPeriod": "clvmodel.value.naive",
     "Comparison": "clvmodel.evaluate.comparison",
+    "write_workbook": "clvmodel.present.workbook",
     "backtest": "clvmodel.evaluate.backtest",
     "ClvError": "clvmodel.errors",
     "ColumnError": "clvmodel.errors",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from clvmodel.models.pareto_nbd import ParetoNBD as ParetoNBD
     from clvmodel.models.sbg import SBG as SBG
     from clvmodel.present import plots as plots
+    from clvmodel.present.workbook import write_workbook as write_workbook
     from clvmodel.tables.audit import Audit as Audit
     from clvmodel.tables.audit import audit as audit
     from clvmodel.tables.cells import Cells as Cells
