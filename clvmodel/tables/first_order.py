@@ -1,0 +1,47 @@
+"""What stands in a column of each customer's first order, such as the channel they came by."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+
+from clvmodel.errors import ColumnError
+from clvmodel.tables.duckdb_source import judged_orders
+from clvmodel.tables.orders_sql import Columns, quote
+
+NOTHING = "(none)"
+"""What is given where the field is empty."""
+
+
+def first_order(
+    orders: Any,
+    column: str,
+    *,
+    customer: str,
+    date: str,
+    value: str | None = None,
+    end: dt.date | None = None,
+    date_format: str | None = None,
+) -> pa.Table:
+    """Each customer's text in `column` on the first order: columns customer_id and `column`.
+
+    Of several orders on the first day, the first row counts; an empty field is "(none)". Orders
+    that a summary leaves out do not count. Raises ColumnError, DataError or FileError.
+    """
+    columns = Columns(customer, date, value)
+    with judged_orders(orders, columns, end, date_format, whole=True) as found:
+        if column not in found.types:
+            raise ColumnError.missing("column", column, found.types)
+        text = f"coalesce(nullif(trim(CAST({quote(column)} AS VARCHAR)), ''), '{NOTHING}')"
+        found.query(f"CREATE TEMP TABLE told AS SELECT {text} AS told FROM orders")
+        table = found.connection.sql(
+            """
+            SELECT customer AS customer_id, arg_min(told, place) AS told
+            FROM (SELECT customer, told, fate, CAST(day AS HUGEINT) * 1099511627776
+                         + row_number() OVER () AS place
+                  FROM (SELECT * FROM judged POSITIONAL JOIN told))
+            WHERE fate = 'used' GROUP BY customer ORDER BY customer"""
+        ).to_arrow_table()
+    return table.rename_columns(["customer_id", column])
