@@ -88,4 +88,14 @@ def test_constant_churn_undervalues_those_who_stayed():
     )
     same = 60 * (1 - churn) * 1.1 / (0.1 + churn)
     assert table["constant_churn_value"].tolist() == pytest.approx([same] * 2)
+    r, d = 1 - churn, 0.1  # the textbook's m r / (1 + d - r), whose first margin is a period away
+    assert table["constant_churn_value"][0] == pytest.approx(60 * r / (1 + d - r) * (1 + d))
     assert table["bias"][1] < -0.5 < table["bias"][0] < 0
+
+
+def test_the_churn_formula_to_the_cent():
+    """ARPA 50 a month, gross margin 80%, monthly churn 4%: 50 x 0.80 / 0.04 = 1000."""
+    contracts = clv.ContractSummary.from_survivors([100, 96], period="M")
+    table = clv.value_contracts(SBG(1, 24), contracts, revenue=50, margin=0.8, discount_rate=0.0)
+    assert table["churn_formula"].tolist() == pytest.approx([1000.0] * 2, abs=0.005)
+    assert table["constant_churn_value"].tolist() == pytest.approx([40 * 0.96 / 0.04] * 2)
