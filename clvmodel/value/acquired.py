@@ -58,7 +58,10 @@ class ModelCustomer:
     ) -> ModelCustomer:
         """Take the estimate and `draws` from the posteriors of a fitted value model."""
         if fitted.spend is None:
-            raise ParameterError("This model predicts purchases only: unit economics need amounts.")
+            raise ParameterError(
+                "This model predicts purchases only (no amounts, or nobody bought again): unit "
+                "economics need a model of spend."
+            )
         if any(isinstance(fit.model, CovariateModel) for fit in fitted.fits):
             raise ParameterError(
                 "This model has covariates, so that there is no one new customer: fit one without, "
@@ -103,6 +106,7 @@ class ModelCustomer:
             start = start + width * steps[np.maximum(first - 1, 0)]
             width = width / _PARTS
         ends = self._at(np.stack([start, start + width], axis=1))
+        ends = np.where(np.isfinite(ends), ends, 0.0)  # infinite worth: paid back at once
         rise = ends[:, 1] - ends[:, 0]
         share = np.divide(cost - ends[:, 0], rise, out=np.zeros_like(rise), where=rise > 0)
         return np.where(at_once, 0.0, np.where(never, np.inf, start + width * share.clip(0, 1)))

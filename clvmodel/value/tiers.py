@@ -54,7 +54,7 @@ class Tiers:
                 f"thresholds; these are {self.names} and {self.thresholds}."
             )
         values = np.asarray(self.thresholds, float)
-        if np.isnan(values).any() or (np.diff(values) > 0).any():
+        if np.isnan(values).any() or (values[1:] > values[:-1]).any():
             rule = "numbers that do not rise"
             raise ParameterError.out_of_range("thresholds", self.thresholds, rule)
 
@@ -246,11 +246,13 @@ class Tiering:
     def __repr__(self) -> str:
         """Return how many customers each tier and list has."""
         table = read_frame(self.table)[0].to_pylist()
-        lines = [
-            f"{row['tier']:12}{row['customers']:>10,} customers {row['share']:6.1%}   "
-            f"{row['past_share']:6.1%} of past value   {row['expected_share']:6.1%} of predicted"
-            for row in table
-        ]
+        lines = []
+        for row in table:
+            past, expected = _share(row["past_share"]), _share(row["expected_share"])
+            lines.append(
+                f"{row['tier']:12}{row['customers']:>10,} customers {row['share']:6.1%}   "
+                f"{past} of past value   {expected} of predicted"
+            )
         lists = read_frame(self.lists)[0].to_pylist()
         lines += [f"{row['list']:12}{row['customers']:>10,}   {row['definition']}" for row in lists]
         return "\n".join(lines)
@@ -295,6 +297,11 @@ def tier(
     vips = chosen if chosen.names[0] == "VIP" else Tiers.by("vip", value)
     place = chosen.of(value)
     return Tiering(summary, chosen, vips, before, place, value, past, p_purchase, target)
+
+
+def _share(value: float | None) -> str:
+    """Share in percent; a dash where there is none, as of an infinite total."""
+    return f"{'-':>6}" if value is None or value != value else f"{value:6.1%}"
 
 
 def _ordered(values: Any) -> Array:

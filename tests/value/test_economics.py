@@ -113,6 +113,14 @@ def test_payback_at_once_and_never():
         assert dates[name] == pd.Timestamp("2026-01-31") + pd.Timedelta(days=np.ceil(days[name]))
 
 
+def test_spend_without_a_mean_is_infinite():
+    heavy = fitted_at(clv.BGNBD(0.6, 60.0, 0.7, 2.8), clv.GammaGamma(6.0, 0.9, 25.0))
+    found = clv.UnitEconomics(heavy, shop(), cac=10.0, draws=5)
+    assert set(found.of("ltv").values()) - {found.of("ltv")["formula"]} == {np.inf}
+    assert found.of("payback_days")["model"] == 0.0
+    assert found.of("p_target")["model"] == 1.0
+
+
 def test_costs_from_spend_and_new_customers():
     """Three of the four joined in 2023, dee on day 240."""
     assert economics(cac=None, spend=100.0).costs["cac"].tolist() == [25.0]

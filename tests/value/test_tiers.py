@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from value_cases import cdnow_model, cdnow_weeks
+from value_cases import cdnow_model, cdnow_weeks, fitted_at
 
 import clvmodel as clv
 from clvmodel.value.tiers import KINDS, LISTS, Tiers
@@ -153,3 +153,18 @@ def test_predictions_may_be_given_and_purchases_stand_in_for_value():
 def test_what_is_wrong_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_infinite_values_are_at_the_top_and_said_to_have_no_share():
+    """Where spend has no mean (q <= 1), customers without repeat purchases are worth infinity."""
+    heavy = fitted_at(clv.BGNBD(0.24, 4.4, 0.8, 2.4), clv.GammaGamma(6.0, 0.9, 25.0), unit="W")
+    got = clv.tier(cdnow_weeks(), heavy, horizon="39W")
+    once = cdnow_weeks().frequency == 0
+    assert (got.frame["tier"][once] == "VIP").all()
+    assert got.table["expected_share"].isna().all()
+    assert "- of predicted" in repr(got)
+    assert set(Tiers.deciles(got.value).of(got.value)[once]) == {0}
+    with pytest.raises(clv.DataError, match="finite"):
+        clv.tier(cdnow_weeks(), heavy, kind="abc", horizon="39W")
+    table = clv.segment(cdnow_weeks(), heavy, horizon="39W").deciles()
+    assert table.drop(columns="segment").to_numpy().sum() == len(cdnow_weeks())
