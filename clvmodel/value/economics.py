@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ from clvmodel.tables.frames import dates, native_frame
 from clvmodel.tables.groups import groups
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
-from clvmodel.units import days_in, horizon_in_days, parse_date
+from clvmodel.units import DAYS_PER_YEAR, days_in, horizon_in_days, parse_date
 from clvmodel.value.acquired import FormulaCustomer, ModelCustomer, next_year
 from clvmodel.value.candidates import check_summary
 from clvmodel.value.formulas import StoreFormula
@@ -28,6 +27,7 @@ Array = NDArray[np.float64]
 PerGroup = float | Mapping[Any, float] | None
 
 ALL = "all"
+RESULTS = ("quantity", "model", "low", "high", "formula", "days", "customers", "cac", "fit")
 OWN_FIT = 200  # customers from which a group is fitted by itself: a judgement
 QUANTITIES = {
     "ltv": "value of a new customer within the horizon, after margin",
@@ -65,11 +65,11 @@ class UnitEconomics:
     LTV:CAC asked for: 3, a convention. `conversion_rate` is new customers per click, `uplift` the
     share by which an offer raises a customer's next year, `offer_cost` what it costs.
 
-    `table` holds the quantities (see `QUANTITIES`), `payback` the dates, `curve` the cumulative
-    value, `costs` what was put in. `level` intervals are quantiles over `draws` from the posterior
-    of the parameters: they are of the average customer. (Those of next_year_value also hold what
-    the known customers happen to do.) The formula counts every customer from the beginning of its
-    lifespan (`StoreFormula(lifespan)`), not discounted, over the same horizon; it has no intervals.
+    `table` holds the `QUANTITIES`, `payback` the dates, `curve` the cumulative value, `costs` what
+    was put in. `level` intervals are quantiles over `draws` from the posterior: of the average
+    customer. (Those of next_year_value also hold what the known customers happen to do.) The
+    formula, `StoreFormula(lifespan)`, counts everybody from the beginning of the lifespan, over the
+    same horizon, not discounted; it has no intervals.
 
     Raises ParameterError, DataError, ColumnError or UnitError.
     """
@@ -110,7 +110,7 @@ class UnitEconomics:
             raise ParameterError("Give cac, or spend (and new_customers), not both.")
         for name in ("cac", "spend", "new_customers", "conversion_rate"):
             self._given(name)
-        if self.days > 100 * 365.25:
+        if self.days > 100 * DAYS_PER_YEAR:
             raise ParameterError.out_of_range("horizon", self.horizon, "at most 100 years")
 
     @property
@@ -121,7 +121,10 @@ class UnitEconomics:
     @cached_property
     def _groups(self) -> tuple[list[str], NDArray[np.intp]]:
         names, place = groups(self.summary, self.by)
-        return [str(name) for name in names.to_pylist()], place
+        found = [str(name) for name in names.to_pylist()]
+        if self.by in RESULTS or (self.by is not None and ALL in found):
+            raise ParameterError(f"by={self.by!r}: the result has a column or a group so named.")
+        return found, place
 
     @property
     def names(self) -> list[str]:
@@ -308,7 +311,8 @@ class UnitEconomics:
     @property
     def table(self) -> Any:
         """One row per group and quantity: the model's value with low and high, the formula's."""
-        return native_frame(_columns(self.rows), self.summary.kind)
+        columns = {name: [row[name] for row in self.rows] for name in self.rows[0]}
+        return native_frame(columns, self.summary.kind)
 
     def payback(self, acquired: Any = None) -> Any:
         """Dates on which customers won on a day will have paid back: a row per group.
@@ -355,8 +359,8 @@ class UnitEconomics:
         for row in self.rows:
             numbers = "".join(f"{row[n]:12,.2f}" for n in ("model", "low", "high", "formula"))
             lines.append(f"{row[self.by or 'group'][:19]:20}{row['quantity']:18}{numbers}")
-        end: dt.date | None = self.summary.end
-        return "\n".join([*lines, f"Customers until {end}; intervals of {self.level:.0%}."])
+        last = f"Customers until {self.summary.end}; intervals of {self.level:.0%}."
+        return "\n".join([*lines, last])
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
@@ -394,7 +398,3 @@ def _or_never(days: Array) -> Any:
     return np.where(
         np.isnan(days), np.datetime64("NaT"), np.nan_to_num(days).astype("datetime64[D]")
     )
-
-
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in rows[0]}

@@ -165,6 +165,13 @@ def test_groups_by_hand():
     assert cohorts.costs["cohort"].tolist() == ["all", "2023-01", "2023-04", "2023-08", "2023-10"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("quantity", "web"), ("channel", "all")])
+def test_groups_that_would_be_mistaken_are_refused(name, value):
+    table = pd.DataFrame({"customer_id": ["ann", "bob", "cem", "dee"], name: value})
+    with pytest.raises(clv.ParameterError, match="so named"):
+        clv.UnitEconomics(KNOWN, shop().join(table), by=name, cac=1.0)
+
+
 def test_a_large_group_is_fitted_by_itself():
     summary = cdnow_weeks()
     early = np.where(summary.T > 33, "early", "late")
