@@ -16,6 +16,10 @@ _HOME = {
     "ParetoNBD": "clvmodel.models.pareto_nbd",
     "BGBB": "clvmodel.models.bg_bb",
     "GammaGamma": "clvmodel.models.gamma_gamma",
+    "SBG": "clvmodel.models.sbg",
+    "ContractSummary": "clvmodel.tables.contracts",
+    "summarize_contracts": "clvmodel.tables.contracts",
+    "value_contracts": "clvmodel.value.contracts",
     "Summary": "clvmodel.tables.summary",
     "summarize": "clvmodel.tables.summarize",
     "StoredSummary": "clvmodel.tables.stored",
@@ -35,6 +39,17 @@ _HOME = {
     "CovariateModel": "clvmodel.fitting.covariates",
     "FitComparison": "clvmodel.fitting.compare",
     "compare_fits": "clvmodel.fitting.compare",
+    "RFM": "clvmodel.value.rfm",
+    "FittedRFM": "clvmodel.value.rfm",
+    "SegmentRules": "clvmodel.value.segment_rules",
+    "Segmentation": "clvmodel.value.segments",
+    "segment": "clvmodel.value.segments",
+    "Tiers": "clvmodel.value.tiers",
+    "Tiering": "clvmodel.value.tiers",
+    "tier": "clvmodel.value.tiers",
+    "UnitEconomics": "clvmodel.value.economics",
+    "Cohorts": "clvmodel.value.cohorts",
+    "cohorts": "clvmodel.value.cohorts",
     "ValueModel": "clvmodel.value.value_model",
     "FittedValueModel": "clvmodel.value.fitted",
     "Explanation": "clvmodel.value.explain",
@@ -45,6 +60,7 @@ _HOME = {
     "RunRate": "clvmodel.value.naive",
     "LastPeriod": "clvmodel.value.naive",
     "Comparison": "clvmodel.evaluate.comparison",
+    "write_workbook": "clvmodel.present.workbook",
     "backtest": "clvmodel.evaluate.backtest",
     "ClvError": "clvmodel.errors",
     "ColumnError": "clvmodel.errors",
@@ -83,10 +99,14 @@ if TYPE_CHECKING:
     from clvmodel.models.gamma_gamma import GammaGamma as GammaGamma
     from clvmodel.models.mbg_nbd import MBGNBD as MBGNBD
     from clvmodel.models.pareto_nbd import ParetoNBD as ParetoNBD
+    from clvmodel.models.sbg import SBG as SBG
     from clvmodel.present import plots as plots
+    from clvmodel.present.workbook import write_workbook as write_workbook
     from clvmodel.tables.audit import Audit as Audit
     from clvmodel.tables.audit import audit as audit
     from clvmodel.tables.cells import Cells as Cells
+    from clvmodel.tables.contracts import ContractSummary as ContractSummary
+    from clvmodel.tables.contracts import summarize_contracts as summarize_contracts
     from clvmodel.tables.findings import Finding as Finding
     from clvmodel.tables.holdout import Holdout as Holdout
     from clvmodel.tables.holdout import holdout_split as holdout_split
@@ -97,6 +117,10 @@ if TYPE_CHECKING:
     from clvmodel.tables.stored import summarize_to as summarize_to
     from clvmodel.tables.summarize import summarize as summarize
     from clvmodel.tables.summary import Summary as Summary
+    from clvmodel.value.cohorts import Cohorts as Cohorts
+    from clvmodel.value.cohorts import cohorts as cohorts
+    from clvmodel.value.contracts import value_contracts as value_contracts
+    from clvmodel.value.economics import UnitEconomics as UnitEconomics
     from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.fitted import FittedValueModel as FittedValueModel
     from clvmodel.value.fitted import load as load
@@ -105,6 +129,14 @@ if TYPE_CHECKING:
     from clvmodel.value.formulas import StoreFormula as StoreFormula
     from clvmodel.value.naive import LastPeriod as LastPeriod
     from clvmodel.value.naive import RunRate as RunRate
+    from clvmodel.value.rfm import RFM as RFM
+    from clvmodel.value.rfm import FittedRFM as FittedRFM
+    from clvmodel.value.segment_rules import SegmentRules as SegmentRules
+    from clvmodel.value.segments import Segmentation as Segmentation
+    from clvmodel.value.segments import segment as segment
+    from clvmodel.value.tiers import Tiering as Tiering
+    from clvmodel.value.tiers import Tiers as Tiers
+    from clvmodel.value.tiers import tier as tier
     from clvmodel.value.value_model import ValueModel as ValueModel
 
 __all__ = [

@@ -27,9 +27,13 @@ OWNED = {
     "pandas": {"tables/frames.py", "fitting/lifetimes_engine.py"},
     "lifetimes": {"fitting/lifetimes_engine.py"},
     "arviz": {"fitting/posterior.py"},
+    "xlsxwriter": {"present/workbook.py"},
 }
-# The one look ahead: `comparison.to_html()` is called on the value, and renders when it is called.
-LOOK_AHEAD = {("evaluate/comparison.py", "clvmodel.present.report")}
+# The looks ahead: `comparison.to_html()` is called on the value, and renders when it is called.
+LOOK_AHEAD = {
+    ("evaluate/comparison.py", "clvmodel.present.report"),
+    ("evaluate/comparison.py", "clvmodel.present.workbook"),
+}
 
 
 def imports(tree):

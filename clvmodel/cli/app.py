@@ -1,4 +1,4 @@
-"""`clvmodel audit | summarize | fit | score | total | explain | compare | report`.
+"""The commands: audit, summarize, fit, score, total, explain, segment, economics, compare, report.
 
 Files in, files out. Exit code 0: done; 1: could not (the data, a file); 2: called wrongly. Results
 go to files or stdout, everything else to stderr.
@@ -19,6 +19,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from clvmodel.cli.auditing import audit_command
+from clvmodel.cli.deciding import decisions, economics_command, segment_command
 from clvmodel.cli.inputs import AsJson, Input, Margin, Rate, done, reads_orders
 from clvmodel.cli.scoring import fit_command, score_command, summarize_command
 from clvmodel.cli.telling import explain_command, total_command
@@ -36,7 +37,12 @@ app = typer.Typer(
     help="Customer lifetime value from an order history, held against the formulas.",
 )
 
-REPORT_FILES = ("comparison.json", "model.json", "scores.csv", "report.html")
+REPORT_FILES = ("comparison.json", "model.json", "scores.csv")
+REPORT_FORMATS = {
+    "html": ("report.html",),
+    "xlsx": ("report.xlsx",),
+    "both": ("report.html", "report.xlsx"),
+}
 
 Holdout = Annotated[
     str | None, typer.Option("--horizon", help="Length of the holdout; default: the last half.")
@@ -54,6 +60,8 @@ app.command("fit")(fit_command)
 app.command("score")(score_command)
 app.command("total")(total_command)
 app.command("explain")(explain_command)
+app.command("segment")(segment_command)
+app.command("economics")(economics_command)
 
 
 def _compare(given: Input, cutoff: str | None, horizon: str | None, command: str) -> Comparison:
@@ -103,6 +111,9 @@ def compare_command(
 def report_command(
     given: Input,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("clv_report"),
+    form: Annotated[
+        str, typer.Option("--format", help="The report: html, xlsx (Excel), or both.")
+    ] = "html",
     horizon: Holdout = None,
     cutoff: Cutoff = None,
     discount_rate: Rate = 0.10,
@@ -111,14 +122,18 @@ def report_command(
 ) -> None:
     """Do all of it: compare on a holdout, then fit to everything and score every customer.
 
-    Writes report.html, comparison.json, model.json and scores.csv; scores look as far ahead as the
-    holdout was long. Prints the path of the report.
+    Writes report.html (or report.xlsx, which holds segments, tiers and cohorts, too),
+    comparison.json, model.json and scores.csv; scores look as far ahead as the holdout was long.
+    Prints the path of the report.
     """
+    if form not in REPORT_FORMATS:
+        raise ParameterError.not_one_of("--format", form, REPORT_FORMATS)
     if out.exists() and not out.is_dir():
         raise ParameterError(f"--out {out} is a file; name a folder.")
-    for name in REPORT_FILES:
+    for name in (*REPORT_FILES, *REPORT_FORMATS[form]):
         check_output(out / name, (Path(name).suffix,))
-    more = {"discount_rate": discount_rate, "margin": margin}
+    more: dict[str, object] = {"discount_rate": discount_rate, "margin": margin}
+    more |= {} if form == "html" else {"format": form}
     command = given.command("report", cutoff=cutoff, horizon=horizon, **more)
     comparison = _compare(given, cutoff, horizon, command)
     summary = given.summarize()
@@ -132,8 +147,13 @@ def report_command(
         write_text(draft / "comparison.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
         model.save(draft / "model.json")
         write_table(read_frame(scores)[0], draft / "scores.csv")
-        comparison.to_html(draft / "report.html")
-    report = str(out / "report.html")
+        if form != "xlsx":
+            comparison.to_html(draft / "report.html")
+        if form != "html":
+            ahead = f"{comparison.days}D"
+            parts = decisions(model, summary, ahead, margin)
+            comparison.to_excel(draft / "report.xlsx", scores=scores, **parts)
+    report = str(out / REPORT_FORMATS[form][0])
     given.say(str(comparison))
     done({"report": report, "comparison": comparison.to_dict()}, as_json, report)
 

@@ -104,9 +104,19 @@ class Comparison:
 
         Returns the path, or the page itself.
         """
-        from clvmodel.present.report import write_report  # the one look ahead: see test_layers
+        from clvmodel.present.report import write_report  # a look ahead: see test_layers
 
         return write_report(self, path)
+
+    def to_excel(self, path: Any, **parts: Any) -> str:
+        """Write an Excel workbook with the scores and a chart; returns its path.
+
+        `parts` are further sheets, as `clvmodel.write_workbook` takes them: segments, tiers,
+        cohorts, economics, scores. Raises FileError, MissingDependencyError (extra "excel").
+        """
+        from clvmodel.present.workbook import write_workbook  # a look ahead: see test_layers
+
+        return write_workbook(path, comparison=self, **parts)
 
     def __repr__(self) -> str:
         """Return the table of metrics as text."""

@@ -40,10 +40,10 @@ def fit(
     """Fit a model class, such as BGNBD or GammaGamma, by maximum likelihood.
 
     `data` is a Summary, or a mapping or dataframe with the model's columns: frequency, recency, T
-    for purchases (frequency, recency, n for BGBB); frequency, monetary_value for spend. Bare
-    columns are in `unit` (default "D"); a Summary brings its own unit. `weight` (or a column of
-    that name) counts each row so often. Customers without repeat purchases say nothing about spend
-    and are counted in `left_out`.
+    for purchases (frequency, recency, n for BGBB); frequency, monetary_value for spend; renewals,
+    churned for SBG (or a ContractSummary). Bare columns are in `unit` (default "D"); a Summary
+    brings its own unit. `weight` (or a column of that name) counts each row so often. Customers
+    without repeat purchases say nothing about spend and are counted in `left_out`.
 
     `covariates` names columns that do not change over time: numbers, or categories, whose first
     level in alphabetical order is the reference. They act log-linearly on the scale of the

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError
+from clvmodel.tables.contracts import ContractSummary, check_contracts
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.opportunities import OpportunitySummary, check_opportunities
 from clvmodel.tables.summary import Summary, check_histories
@@ -28,7 +29,9 @@ class Input(NamedTuple):
 
 def read_input(model: Any, data: Any, unit: str | None, weight: Any) -> Input:
     """Read a summary, mapping or dataframe. Raises ColumnError, DataError or UnitError."""
-    if isinstance(data, Summary | OpportunitySummary):
+    if isinstance(data, Summary | OpportunitySummary | ContractSummary):
+        if isinstance(data, ContractSummary) and weight is None:
+            weight = data.weight
         columns, own_unit = _from_summary(model, data, unit)
     else:
         table: Any = data if isinstance(data, Mapping) else read_frame(data, what="data")[0]
@@ -58,16 +61,16 @@ def read_input(model: Any, data: Any, unit: str | None, weight: Any) -> Input:
 
 
 def _from_summary(
-    model: Any, data: Summary | OpportunitySummary, unit: str | None
+    model: Any, data: Summary | OpportunitySummary | ContractSummary, unit: str | None
 ) -> tuple[list[Array], str]:
     """Columns of a summary; raises ColumnError where it is one of another kind."""
-    if isinstance(data, OpportunitySummary) != ("n" in model.columns):
-        needs = "summarize_opportunities" if "n" in model.columns else "summarize"
+    needs, kind = _summary_of(model)
+    if not isinstance(data, kind):
         raise ColumnError(
             f"{model.__name__} needs {', '.join(model.columns)}, which this "
             f"{type(data).__name__} has not: make the summary with clv.{needs}(orders, ...)."
         )
-    if isinstance(data, OpportunitySummary):
+    if not isinstance(data, Summary):
         return [np.asarray(getattr(data, name), float) for name in model.columns], unit or "D"
     summary = data if unit is None else data.in_unit(unit)
     if summary.monetary_value is None and "monetary_value" in model.columns:
@@ -76,6 +79,15 @@ def _from_summary(
             "holds them, summarize(..., value=...)."
         )
     return [np.asarray(getattr(summary, name)) for name in model.columns], summary.unit
+
+
+def _summary_of(model: Any) -> tuple[str, type[Any]]:
+    """Which function makes the summaries of a model, and what they are."""
+    if "churned" in model.columns:
+        return "summarize_contracts", ContractSummary
+    if "n" in model.columns:
+        return "summarize_opportunities", OpportunitySummary
+    return "summarize", Summary
 
 
 def _floats(name: str, values: Any) -> Array:
@@ -88,6 +100,9 @@ def _floats(name: str, values: Any) -> Array:
 def informative(model: Any, columns: list[Array], weights: Array | None) -> NDArray[np.bool_]:
     """Rows that the likelihood depends on. Raises DataError for impossible histories."""
     some = np.ones(len(columns[0]), bool) if weights is None else weights > 0
+    if "churned" in model.columns:
+        check_contracts(*columns)
+        return some
     if "n" in model.columns:
         check_opportunities(*columns)
         return some

@@ -31,7 +31,7 @@ from clvmodel.models.point import Array, Derivatives, Point, Seed, as_arrays, as
 from clvmodel.models.purchase_model import within_unit
 from clvmodel.numerics.counts import count_quantile
 from clvmodel.numerics.distinct import by_distinct
-from clvmodel.numerics.rising import log_rising_ratio
+from clvmodel.numerics.rising import expected_run, log_rising_ratio
 from clvmodel.numerics.special import digamma_gap, tabulated, trigamma_gap
 
 
@@ -261,16 +261,10 @@ class BGBB(Point):
     def _new_mean(self, t: Array) -> Array:
         """Mean chance of buying times the expected number of opportunities alive among the first t.
 
-        The latter is delta / (gamma - 1) (1 - R), R = (delta + 1)(delta + 2)...(delta + t) /
-        (gamma + delta)(gamma + delta + 1)...(gamma + delta + t - 1); 1 - R vanishes with gamma - 1,
-        and is taken from the logarithm of R, which is as small and accurate relative to its size.
+        To stay is to toss tails: the latter is the mean of a run of them.
         """
         alpha, beta, gamma, delta = self.arrays()
-        side, gap = np.where(gamma < 1, 1.0, -1.0), np.abs(gamma - 1)
-        log_ratio = log_rising_ratio(np.where(gamma < 1, gamma + delta, delta + 1), gap, t)
-        apart = side * np.expm1(side * log_ratio) / np.where(gap > 0, gap, 1.0)
-        at_one = digamma_gap(delta + 1, t)
-        return np.asarray(alpha / (alpha + beta) * delta * np.where(gap > 0, apart, at_one))
+        return np.asarray(alpha / (alpha + beta) * expected_run(gamma, delta, t))
 
     def _new_pmf(self, t: Array, k: Array) -> Array:
         """P(X(t) = k), whole 0 <= k <= t [FHS10 eq. 7]."""

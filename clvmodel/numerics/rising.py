@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodel.numerics.special import _STIRLING, log1p_gap
+from clvmodel.numerics.special import _STIRLING, digamma_gap, log1p_gap
 
 Array = NDArray[np.float64]
 
@@ -29,6 +29,24 @@ def log_rising_ratio(z: Array, e: Array, n: Array) -> Array:
     for i in range(int(np.max(first, initial=0.0))):
         total = total + np.where(i < first, np.log1p(e / (z + i)), 0.0)
     return np.asarray(total + _far(np.maximum(z + first, _LARGE), e, n - first))
+
+
+def expected_run(a: Array, b: Array, n: Array) -> Array:
+    """Mean number of tails before the first head in n tosses of a coin with p ~ Beta(a, b).
+
+    That is the sum over k = 1..n of B(a, b + k) / B(a, b) = b / (a - 1) (1 - R), R = (b + 1)(b + 2)
+    ...(b + n) / (a + b)(a + b + 1)...(a + b + n - 1); 1 - R vanishes with a - 1, and is taken from
+    the logarithm of R, which is as small and accurate relative to its size. At n = inf it is
+    b / (a - 1), or infinite where a <= 1.
+    """
+    a, b, n = np.broadcast_arrays(*(np.asarray(v, float) for v in (a, b, n)))
+    side, gap = np.where(a < 1, 1.0, -1.0), np.abs(a - 1)
+    ends = np.isfinite(n)
+    count = np.where(ends, n, 0.0)
+    log_ratio = log_rising_ratio(np.where(a < 1, a + b, b + 1), gap, count)
+    apart = side * np.expm1(side * log_ratio) / np.where(gap > 0, gap, 1.0)
+    run = b * np.where(gap > 0, apart, digamma_gap(b + 1, count))
+    return np.where(ends, run, np.where(a > 1, b / np.where(a > 1, a - 1, 1.0), np.inf))
 
 
 def _far(z: Array, e: Array, n: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Plots of a comparison. The one file that imports matplotlib; global settings stay untouched."""
+"""Plots of a comparison, and (from their own file) of cohorts; global settings stay untouched."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from clvmodel.evaluate.comparison import Comparison
+from clvmodel.present.cohort_plots import plot_cohort_curves as plot_cohort_curves
+from clvmodel.present.cohort_plots import plot_cohort_heatmap as plot_cohort_heatmap
 
 INK = "#000000"
 COLORS = {  # Okabe & Ito: told apart by colour-blind readers

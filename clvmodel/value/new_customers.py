@@ -67,7 +67,7 @@ def predict_new(
         spend = of_customers(fitted.spend.model, kinds).expected_spend()
         worth = margin * spend if margin else np.zeros_like(spend)
         rate = daily_rate(discount_rate) * days_in(unit)
-        present = 1 + _by_kind(_discounted_by(purchases, days / days_in(unit), rate), kinds)
+        present = 1 + _by_kind(discounted_by(purchases, days / days_in(unit), rate), kinds)
         columns["expected_value"] = (worth * bought).T.ravel()
         columns["clv"] = (worth * present).T.ravel()
     if kinds is not None:
@@ -77,7 +77,7 @@ def predict_new(
     return native_frame(columns, kind)
 
 
-def _discounted_by(model: Any, t: Array, rate: float) -> Array:
+def discounted_by(model: Any, t: Array, rate: float) -> Array:
     """Present value of the repeat purchases by each of the times t = 0, ..., (times, kinds).
 
     By parts as in `discounted`, exp(-rate t) E(t) + rate * integral of exp(-rate u) E(u) du over

@@ -23,6 +23,7 @@ TRUTHS = {
     "MBGNBD": (0.525, 6.183, 0.891, 1.614),
     "ParetoNBD": (0.553, 10.578, 0.606, 11.669),
     "BGBB": (1.204, 0.750, 0.657, 2.783),
+    "SBG": (0.668, 3.806),
     "GammaGamma": (6.25, 3.74, 15.44),
 }
 
@@ -33,8 +34,10 @@ def simulated(model, seed):
         x = rng.poisson(1.5, SIZE).astype(float)
         return {"frequency": x, "monetary_value": model.simulate(x, seed=rng)}
     # whole weeks, so that cells are few
-    watched = np.full(SIZE, 6.0) if "n" in model.columns else rng.integers(27, 40, SIZE) * 1.0
-    return dict(zip(model.columns, model.simulate(watched, seed=rng)[:3], strict=True))
+    counted = "n" in model.columns or "churned" in model.columns  # opportunities or renewals
+    watched = np.full(SIZE, 6.0) if counted else rng.integers(27, 40, SIZE) * 1.0
+    histories = model.simulate(watched, seed=rng)[: len(model.columns)]
+    return dict(zip(model.columns, histories, strict=True))
 
 
 def says_why(fit):

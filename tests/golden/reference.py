@@ -7,8 +7,8 @@ from typing import Any
 COPY = Path(__file__).parent / "values"
 ORIGIN = Path(__file__).parents[3] / "shared" / "golden"
 SOURCES = {"copy": COPY} | ({"origin": ORIGIN} if (ORIGIN / "grid.json").exists() else {})
-COPIED_GRIDS = ("bgnbd", "mbgnbd", "pnbd", "gg", "bgbb")
-COPIED_MODELS = ("BG/NBD", "MBG/NBD", "Pareto/NBD", "Gamma-Gamma", "BG/BB", "data")
+COPIED_GRIDS = ("bgnbd", "mbgnbd", "pnbd", "gg", "bgbb", "sbg")
+COPIED_MODELS = ("BG/NBD", "MBG/NBD", "Pareto/NBD", "Gamma-Gamma", "BG/BB", "sBG", "data")
 
 
 def grid(source: Path, model: str) -> list[dict[str, Any]]:

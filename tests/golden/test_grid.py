@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from reference import COPIED_GRIDS, COPY, SOURCES, grid, over_sources
 
-from clvmodel import BGBB, BGNBD, MBGNBD, GammaGamma, ParetoNBD
+from clvmodel import BGBB, BGNBD, MBGNBD, SBG, GammaGamma, ParetoNBD
 from clvmodel.value.discounting import discounted
 
 SMALLEST = 1e-290  # below this, values are not compared
@@ -65,6 +65,18 @@ def test_bg_bb(row):
     near(model.p_alive_next(*history), row["p_alive_n_plus_1"])
     near(model.expected_purchases(row["n_star"], *history), row["cet"])
     near(model.expected_purchases(row["n_star"]), row["expected_new"])
+
+
+@rows("sbg")
+def test_sbg(row):
+    """`derl` is that of customers active for n periods: after n - 1 renewals."""
+    model = SBG(row["alpha"], row["beta"])
+    assert np.log(model.survival(row["t"])) == pytest.approx(row["log_survival"], rel=1e-11)
+    assert model.log_likelihood(row["t"], 0) == pytest.approx(row["log_survival"], rel=1e-13)
+    assert np.log(model.pmf(row["t"])) == pytest.approx(row["log_pmf"], rel=1e-11)
+    assert model.log_likelihood(row["t"] - 1, 1) == pytest.approx(row["log_pmf"], rel=1e-13)
+    near(model.retention(row["t"]), row["retention"])
+    near(model.residual_lifetime(row["d"], row["n"] - 1), row["derl"])
 
 
 @rows("gg")

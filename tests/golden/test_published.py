@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from recipes_bg_bb import RECIPES as BG_BB
 from recipes_pareto_nbd import RECIPES as PARETO_NBD
+from recipes_sbg import RECIPES as SBG
 from reference import COPY, SOURCES, over_sources, published
 
 import clvmodel as clv
@@ -120,6 +121,7 @@ def spreadsheet(k, e):
 WEEKS = range(20, 26)
 RECIPES = {
     **BG_BB,
+    **SBG,
     **PARETO_NBD,
     "bgnbd.cdnow.params": lambda k, e: k.model.values(),
     "bgnbd.cdnow.loglik": lambda k, e: k.fit.log_likelihood,

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clvmodel import BGBB, BGNBD, MBGNBD, GammaGamma, ParetoNBD
-from clvmodel.models import DISCRETE_MODELS, MODELS, PURCHASE_MODELS, SPEND_MODELS
+from clvmodel import BGBB, BGNBD, MBGNBD, SBG, GammaGamma, ParetoNBD
+from clvmodel.models import (
+    CONTRACT_MODELS,
+    DISCRETE_MODELS,
+    MODELS,
+    PURCHASE_MODELS,
+    SPEND_MODELS,
+)
 
 STANDARD_ERRORS = 4.5
 
@@ -41,6 +47,13 @@ POINTS: dict[str, list[tuple[Any, float]]] = {
         (BGBB(0.5, 0.7, 0.3, 1.5), 12.0),  # all or nothing
         (BGBB(3.0, 7.0, 2.0, 10.0), 16.0),  # most leave early
     ],
+    # The span is a number of renewals that come due.
+    "SBG": [
+        (SBG(0.668, 3.806), 12.0),  # High End [Fader & Hardie 2007]
+        (SBG(1.0, 4.0), 24.0),  # alpha = 1
+        (SBG(0.7, 0.4), 8.0),  # leave at once or hardly ever
+        (SBG(3.8, 15.2), 40.0),  # much alike
+    ],
     # q > 2.5, so that simulated means have a variance.
     "GammaGamma": [
         (GammaGamma(6.25, 3.74, 15.44), 1.0),  # CDNOW in dollars
@@ -59,7 +72,12 @@ class Case:
 
     @property
     def buys(self) -> bool:
-        return type(self.model).__name__ not in SPEND_MODELS
+        return type(self.model).__name__ in PURCHASE_MODELS | DISCRETE_MODELS
+
+    @property
+    def renews(self) -> bool:
+        """Whether it is of contracts."""
+        return type(self.model).__name__ in CONTRACT_MODELS
 
     @property
     def discrete(self) -> bool:
@@ -78,6 +96,10 @@ class Case:
         if self.buys:
             x, t_x, T, *_ = self.model.simulate(self.watched(size, seed), seed=seed)
             return {"frequency": x, "recency": t_x, "n" if self.discrete else "T": T}
+        if self.renews:
+            due = np.random.default_rng([seed, 1]).integers(self.span // 2, self.span + 1, size)
+            renewals, churned, _ = self.model.simulate(due, seed=seed)
+            return {"renewals": renewals, "churned": churned}
         x = np.random.default_rng([seed, 1]).poisson(1.5, size).astype(float)
         return {"frequency": x, "monetary_value": self.model.simulate(x, seed=seed)}
 
@@ -88,6 +110,15 @@ class Case:
 
     def predictions(self, history: list[np.ndarray]) -> list[Any]:
         """Every prediction of the model for these histories."""
+        if self.renews:  # of those who left as if they had not
+            made, ahead = history[0], 4 + np.asarray(history[1], float)
+            return [
+                self.model.survival(ahead, made),
+                self.model.pmf(ahead, made),
+                self.model.retention(ahead, made),
+                self.model.expected_renewals(ahead, made),
+                self.model.residual_lifetime(0.1 * ahead, made),
+            ]
         if not self.buys:
             return [self.model.expected_spend(*history)]
         ahead = self.span // 2 if self.discrete else self.span / 2

@@ -17,6 +17,9 @@ def test_every_registered_model_has_points():
 
 def extremes(case):
     """Histories at the edges of what can be, in the unit of the model."""
+    if case.renews:
+        rows = [(0, 0), (0, 1), (1, 1), (500, 0), (500, 1), (1e5, 0)]
+        return list(np.transpose(np.array(rows, float)))
     if not case.buys:
         typical = np.median(case.data(100, seed=0)["monetary_value"])
         x = np.array([0.0, 1.0, 1.0, 500.0, 500.0, 500.0])
@@ -150,7 +153,7 @@ def test_rescaling(case, factor):
         atol=1e-11,
     )
     longer = type(case)(other, case.span * factor)
-    money = 1.0 if case.buys else factor
+    money = factor if "monetary_value" in case.model.scaled else 1.0
     for before, after in zip(case.predictions(history), longer.predictions(scaled), strict=True):
         np.testing.assert_allclose(after, before * money, rtol=1e-9)
     back = other.rescaled(1 / factor).values()
@@ -185,7 +188,8 @@ def test_scalars_give_scalars(case):
 
 @every_model
 def test_whole_numbers_and_float32_are_as_good(case):
-    history = [np.array([2.0, 0.0]), np.array([2.0, 0.0]), np.array([3.0, 3.0])]
+    second = np.array([1.0 if case.renews else 2.0, 0.0])
+    history = [np.array([2.0, 0.0]), second, np.array([3.0, 3.0])]
     history = history[: len(case.model.columns)]
     for kind in (np.int64, np.float32):
         other = [column.astype(kind) for column in history]
@@ -199,7 +203,8 @@ def test_broadcasting(case):
     """A column and a row make a table, and every entry is what it is alone."""
     history = case.histories(12, seed=7)
     column = [history[0][:3, None], *(h[:3, None] for h in history[1:-1])]
-    last = history[-1].max() + history[-1]  # T, or a value, that suits all rows
+    # T, or a value, that suits all rows; anyone may have left
+    last = history[-1] if case.renews else history[-1].max() + history[-1]
     results = [
         case.model.log_likelihood(*column, last),
         *case.predictions([*column, last]),

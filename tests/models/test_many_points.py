@@ -23,7 +23,9 @@ def kind(case):
 
 every_model = pytest.mark.parametrize("case", CASES, ids=kind)
 purchase_models = pytest.mark.parametrize("case", [c for c in CASES if c.buys], ids=kind)
-spend_models = pytest.mark.parametrize("case", [c for c in CASES if not c.buys], ids=kind)
+spend_models = pytest.mark.parametrize(
+    "case", [c for c in CASES if not (c.buys or c.renews)], ids=kind
+)
 every_parameter = pytest.mark.parametrize(
     ("case", "name"),
     [
@@ -48,6 +50,8 @@ def point(models: Any, index: Any) -> Any:
 def counted(case, size):
     """Histories with x = size - 1, ..., 1, 0: they just fill a table over counts, backwards."""
     x, rng = np.arange(float(size))[::-1].copy(), np.random.default_rng([size, 2])
+    if case.renews:
+        return [x, rng.integers(0, 2, size).astype(float)]
     if not case.buys:
         typical = np.median(case.data(100, seed=0)["monetary_value"])
         return [x, np.where(x > 0, typical * rng.uniform(0.5, 2, size), 0.0)]
@@ -63,6 +67,10 @@ def answers(case, model, history):
         "score": model.score(*history),
         **derivatives._asdict(),
     }
+    if case.renews:
+        names = ("survival", "pmf", "retention", "renewals", "lifetime")
+        predicted = type(case)(model, case.span).predictions(history)
+        return {**said, **dict(zip(names, predicted, strict=True))}
     if not case.buys:
         return {**said, "spend": model.expected_spend(*history), "mean": model.expected_spend()}
     t = np.ceil(case.span / 2)  # whole, so that equal rows may be computed once
@@ -83,7 +91,11 @@ def answers(case, model, history):
 
 def updated(model, history):
     """Parameters after a history: an update for purchases asks for no t_x."""
-    new = model.update(history[0], history[-1])
+    new = (
+        model.update(history[0])
+        if "churned" in model.columns
+        else (model.update(history[0], history[-1]))
+    )
     return type(new), np.stack(np.broadcast_arrays(*new.values(), history[0])[:-1])
 
 
@@ -294,6 +306,6 @@ def test_points_and_data_come_back_unchanged(case):
     for array in arrays:
         array.setflags(write=False)
     answers(case, models, history)
-    models.update(history[0], history[-1])
+    updated(models, history)
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)

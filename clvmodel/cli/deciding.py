@@ -1,0 +1,225 @@
+"""`clvmodel segment | economics`: who is who, and what a customer may cost."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clvmodel.cli.inputs import AsJson, Input, Margin, Model, Rate, done, reads_orders
+from clvmodel.errors import DataError, ParameterError
+from clvmodel.present.workbook import write_workbook
+from clvmodel.tables.files import TABLES, check_output, together, write_table, write_text
+from clvmodel.tables.first_order import first_order
+from clvmodel.tables.frames import read_frame
+from clvmodel.tables.summary import Summary
+from clvmodel.value.cohorts import cohorts as cohort_table
+from clvmodel.value.economics import UnitEconomics
+from clvmodel.value.fitted import load
+from clvmodel.value.rfm import RFM, FittedRFM, read_json
+from clvmodel.value.segment_rules import TABLES as RULES
+from clvmodel.value.segments import segment
+from clvmodel.value.tiers import KINDS, LISTS, Tiering, Tiers, tier
+from clvmodel.value.value_model import ValueModel
+
+FORMAT = "clvmodel.thresholds/1"
+
+Horizon = Annotated[str, typer.Option(help="How far ahead value counts: 365D, 12M, 3Y.")]
+Workbook = Annotated[Path | None, typer.Option(help="Excel workbook (.xlsx) to write, too.")]
+Costs = Annotated[
+    str | None,
+    typer.Option(help="One number, or one for each group: search=30,email=12."),
+]
+
+
+@reads_orders
+def segment_command(
+    given: Input,
+    out: Annotated[Path, typer.Option(help="CSV or Parquet file of customers to write.")],
+    rules: Annotated[str, typer.Option(help=f"Segments: {', '.join(RULES)}.")] = "eleven",
+    tiers: Annotated[str, typer.Option(help=f"Tiers of value: {', '.join(KINDS)}.")] = "vip",
+    lists: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a CSV per tier and per list, for a mailing tool."),
+    ] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="Reuse the thresholds that --save wrote.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="JSON file to write thresholds to.")] = None,
+    xlsx: Workbook = None,
+    model: Model = None,
+    horizon: Horizon = "365D",
+    margin: Margin = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Put every customer into an RFM segment and a tier of predicted value; lists to act on."""
+    check_output(out, TABLES)
+    for path, endings in ((save, (".json",)), (xlsx, (".xlsx",))):
+        if path is not None:
+            check_output(path, endings)
+    for name, chosen, known in (("--rules", rules, RULES), ("--tiers", tiers, KINDS)):
+        if chosen not in known:
+            raise ParameterError.not_one_of(name, chosen, known)
+    kept = None if thresholds is None else _thresholds(thresholds)
+    fitted = None if model is None else load(model)
+    summary = given.summarize()
+    fitted = fitted or _fit(given, summary)
+    given.say("segments and tiers")
+    rfm: Any = RFM(levels=RULES[rules].levels) if kept is None else kept[0]
+    segments = segment(summary, fitted, rules=rules, rfm=rfm, horizon=horizon, margin=margin)
+    tiered = tier(
+        summary,
+        fitted,
+        kind=tiers,
+        tiers=None if kept is None else kept[1],
+        past_tiers=None if kept is None else kept[2],
+        horizon=horizon,
+        margin=margin,
+        predictions=segments.frame,
+    )
+    table = read_frame(segments.frame)[0]
+    more = read_frame(tiered.frame)[0]
+    for name in ("past_value", "days_silent", "tier", "list"):
+        table = table.append_column(name, more[name])
+    write_table(table, out)
+    if save is not None:
+        plain = {
+            "rfm": segments.rfm.to_dict(),
+            "tiers": tiered.tiers.to_dict(),
+            "past_tiers": tiered.past_tiers.to_dict(),
+        }
+        write_text(save, json.dumps({"format": FORMAT, **plain}, indent=2) + "\n")
+    files = [] if lists is None else _write_lists(tiered, lists)
+    if xlsx is not None:
+        write_workbook(xlsx, segments=segments, tiers=tiered, scores=table)
+    given.say(f"{segments}\n{tiered}")
+    result = {
+        "customers": len(summary),
+        "out": str(out),
+        "segments": read_frame(segments.table())[0].to_pylist() if as_json else None,
+        "tiers": read_frame(tiered.table)[0].to_pylist(),
+        "lists": read_frame(tiered.lists)[0].to_pylist(),
+        "files": files,
+    }
+    done(result, as_json, str(out))
+
+
+@reads_orders
+def economics_command(
+    given: Input,
+    cac: Costs = None,
+    spend: Costs = None,
+    new_customers: Costs = None,
+    channel_column: Annotated[
+        str | None,
+        typer.Option(help="Column whose text on the first order is the customer's channel."),
+    ] = None,
+    cohorts: Annotated[
+        bool, typer.Option("--cohorts", help="By month of the first purchase.")
+    ] = False,
+    conversion_rate: Costs = None,
+    target_ratio: Annotated[float, typer.Option(help="LTV:CAC asked for.")] = 3.0,
+    uplift: Annotated[
+        float | None, typer.Option(help="Share by which an offer raises a customer's year.")
+    ] = None,
+    offer_cost: Annotated[float | None, typer.Option(help="What an offer costs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV or Parquet file to write.")] = None,
+    xlsx: Workbook = None,
+    model: Model = None,
+    horizon: Horizon = "3Y",
+    discount_rate: Rate = 0.10,
+    margin: Margin = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """What customers are worth and may cost, by the model and by the store formula."""
+    for path, endings in ((out, TABLES), (xlsx, (".xlsx",))):
+        if path is not None:
+            check_output(path, endings)
+    if channel_column is not None and cohorts:
+        raise ParameterError("Give --channel-column or --cohorts, not both.")
+    costs = {
+        "cac": _costs("--cac", cac),
+        "spend": _costs("--spend", spend),
+        "new_customers": _costs("--new-customers", new_customers),
+        "conversion_rate": _costs("--conversion-rate", conversion_rate),
+    }
+    fitted = None if model is None else load(model)
+    summary = given.summarize()
+    by = "cohort" if cohorts else channel_column
+    if channel_column is not None:
+        summary = summary.join(first_order(given.orders, channel_column, **given.reading))
+    fitted = fitted or _fit(given, summary)
+    found = UnitEconomics(
+        fitted,
+        summary,
+        by=by,
+        margin=margin,
+        horizon=horizon,
+        discount_rate=discount_rate,
+        target_ratio=target_ratio,
+        uplift=uplift,
+        offer_cost=offer_cost,
+        **costs,
+    )
+    if out is not None:
+        write_table(read_frame(found.table)[0], out)
+    if xlsx is not None:
+        write_workbook(xlsx, economics=found)
+    costs_table = read_frame(found.costs)[0].to_pylist()
+    done({"costs": costs_table, "economics": found.rows}, as_json, str(found))
+
+
+def decisions(model: Any, summary: Summary, horizon: str, margin: float) -> dict[str, Any]:
+    """What a workbook shows beside the comparison; without amounts, no segments."""
+    parts: dict[str, Any] = {
+        "tiers": tier(summary, model, horizon=horizon, margin=margin),
+        "cohorts": cohort_table(summary, model),
+    }
+    if summary.total_value is not None:
+        parts["segments"] = segment(summary, model, horizon=horizon, margin=margin)
+    return parts
+
+
+def _fit(given: Input, summary: Summary) -> Any:
+    given.say("fitting")
+    return ValueModel().fit(summary)
+
+
+def _thresholds(path: Path) -> tuple[FittedRFM, Tiers, Tiers]:
+    data = read_json(path)
+    if data.get("format") != FORMAT:
+        raise DataError(f"{path} holds no thresholds that `segment --save` wrote.")
+    try:
+        tiers = [Tiers.from_dict(data[name]) for name in ("tiers", "past_tiers")]
+        return FittedRFM.from_dict(data["rfm"]), tiers[0], tiers[1]
+    except (KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is damaged: {error}") from error
+
+
+def _write_lists(tiered: Tiering, folder: Path) -> list[str]:
+    """Write a CSV per tier and per list, all or none; their names."""
+    names = [*tiered.tiers.names, *LISTS]
+    files = [re.sub(r"\W+", "_", name.lower()) + ".csv" for name in names]
+    files = [f"tier_{f}" if i < len(tiered.tiers.names) else f for i, f in enumerate(files)]
+    with together(folder) as draft:
+        for name, file in zip(names, files, strict=True):
+            write_table(read_frame(tiered.action(name))[0], draft / file)
+    return [str(folder / file) for file in files]
+
+
+def _costs(option: str, text: str | None) -> Any:
+    """One number, or a number per group."""
+    if text is None:
+        return None
+    parts = [part.rpartition("=") for part in text.split(",")]
+    try:
+        if len(parts) == 1 and not parts[0][1]:
+            return float(text)
+        if all(sign for _, sign, _ in parts):
+            return {name.strip(): float(number) for name, _, number in parts}
+    except ValueError:
+        pass
+    raise ParameterError.out_of_range(option, text, "a number, or numbers as search=30,email=12")

@@ -1,0 +1,400 @@
+"""Unit economics: what a customer costs, is worth and may cost, by model and by store formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clvmodel.errors import DataError, ParameterError
+from clvmodel.tables.frames import dates, native_frame
+from clvmodel.tables.groups import groups
+from clvmodel.tables.purchases import to_day
+from clvmodel.tables.summary import Summary
+from clvmodel.units import DAYS_PER_YEAR, days_in, horizon_in_days, parse_date
+from clvmodel.value.acquired import FormulaCustomer, ModelCustomer, next_year
+from clvmodel.value.candidates import check_summary
+from clvmodel.value.formulas import StoreFormula
+from clvmodel.value.predictions import check_rate
+from clvmodel.value.value_model import ValueModel
+
+Array = NDArray[np.float64]
+PerGroup = float | Mapping[Any, float] | None
+
+ALL = "all"
+RESULTS = ("quantity", "model", "low", "high", "formula", "days", "customers", "cac", "fit")
+OWN_FIT = 200  # customers from which a group is fitted by itself: a judgement
+QUANTITIES = {
+    "ltv": "value of a new customer within the horizon, after margin",
+    "ltv_to_cac": "that value over what the customer cost; the convention asks for 3",
+    "p_target": "chance that this ratio reaches the target (formula: 1 or 0)",
+    "payback_days": "days until cumulative profit of a new customer reaches the cost; inf: never",
+    "return_on_spend": "(value - cost) / cost of a new customer",
+    "allowable_cac": "value / target ratio: what a new customer may cost",
+    "max_bid": "value x conversion rate: what a click may cost to break even",
+    "target_bid": "allowable cost x conversion rate: what a click may cost at the target",
+    "next_year_value": "what a customer of today is worth in the next 365 days, after margin",
+    "retention_budget": "next year's value x uplift: what an offer may cost to break even",
+    "break_even_uplift": "cost of an offer / next year's value: the uplift it must bring",
+}
+"""What is computed, each in one line. Amounts are per customer."""
+OF_KNOWN = ("next_year_value", "retention_budget", "break_even_uplift")
+"""Those that are of the customers there are, not of new ones."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class UnitEconomics:
+    """What customers may cost, from a fitted model and the store formula side by side.
+
+    `model` is a fitted value model without covariates, `summary` the customers. What winning a
+    customer costs is `cac`, or `spend` / `new_customers`; the latter default to the customers of
+    the summary whose first purchase lies in `period` (first and last day; default: all). `by` gives
+    the same for each group, an attribute of the customers (see `Summary.join`) or "cohort"; then
+    cac or spend, new_customers and conversion_rate may map groups to numbers. A group of 200
+    customers or more is fitted by itself; a smaller one takes the model of all. A group without
+    costs has none of the quantities that need them (NaN).
+
+    `margin` is the share of revenue that is profit, `horizon` how long a new customer counts (a
+    duration, at most 100 years), `discount_rate` the effective annual rate at which the model's
+    value is discounted to the first purchase; payback is not discounted. `target_ratio` is the
+    LTV:CAC asked for: 3, a convention. `conversion_rate` is new customers per click, `uplift` the
+    share by which an offer raises a customer's next year, `offer_cost` what it costs.
+
+    `table` holds the `QUANTITIES`, `payback` the dates, `curve` the cumulative value, `costs` what
+    was put in. `level` intervals are quantiles over `draws` from the posterior: of the average
+    customer. (Those of next_year_value also hold what the known customers happen to do.) The
+    formula, `StoreFormula(lifespan)`, counts everybody from the beginning of the lifespan, over the
+    same horizon, not discounted; it has no intervals.
+
+    Raises ParameterError, DataError, ColumnError or UnitError.
+    """
+
+    model: Any
+    summary: Summary
+    cac: PerGroup = None
+    spend: PerGroup = None
+    new_customers: PerGroup = None
+    period: tuple[Any, Any] | None = None
+    by: str | None = None
+    margin: float = 1.0
+    horizon: Any = "3Y"
+    discount_rate: float = 0.10
+    target_ratio: float = 3.0
+    conversion_rate: PerGroup = None
+    uplift: float | None = None
+    offer_cost: float | None = None
+    lifespan: float | str = "auto"
+    level: float = 0.9
+    draws: int = 200
+    seed: Any = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers out of range, and costs given twice."""
+        check_summary(self.summary)
+        if self.summary.total_value is None:
+            raise DataError("Unit economics need amounts: name them, summarize(..., value=...).")
+        check_rate(self.discount_rate)
+        for name, least in (("margin", None), ("target_ratio", 0.0), ("level", 0.0)):
+            _check(name, getattr(self, name), least)
+        for name in ("uplift", "offer_cost"):
+            if getattr(self, name) is not None:
+                _check(name, getattr(self, name), 0.0)
+        if not self.level < 1:
+            raise ParameterError.out_of_range("level", self.level, "between 0 and 1")
+        if self.cac is not None and (self.spend is not None or self.new_customers is not None):
+            raise ParameterError("Give cac, or spend (and new_customers), not both.")
+        for name in ("cac", "spend", "new_customers", "conversion_rate"):
+            self._given(name)
+        if self.days > 100 * DAYS_PER_YEAR:
+            raise ParameterError.out_of_range("horizon", self.horizon, "at most 100 years")
+
+    @property
+    def days(self) -> float:
+        """The horizon in days."""
+        return horizon_in_days(self.horizon, self.summary.unit, None)
+
+    @cached_property
+    def _groups(self) -> tuple[list[str], NDArray[np.intp]]:
+        names, place = groups(self.summary, self.by)
+        found = [str(name) for name in names.to_pylist()]
+        if self.by in RESULTS or (self.by is not None and ALL in found):
+            raise ParameterError(f"by={self.by!r}: the result has a column or a group so named.")
+        return found, place
+
+    @property
+    def names(self) -> list[str]:
+        """All customers together, then the groups."""
+        return [ALL] if self.by is None else [ALL, *self._groups[0]]
+
+    def _given(self, name: str) -> dict[str, float]:
+        """A cost per group; one number holds for all, except that money is not shared out."""
+        value = getattr(self, name)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            _check(name, value, 0.0)
+            alone = name in ("spend", "new_customers")
+            return {ALL: float(value)} if alone else dict.fromkeys(self.names, float(value))
+        known = {str(group): number for group, number in value.items()}
+        for group, number in known.items():
+            if group not in self.names:
+                raise ParameterError.not_one_of(f"a group of {name}", group, self.names)
+            _check(f"{name}[{group!r}]", number, 0.0)
+        return {group: float(number) for group, number in known.items()}
+
+    @cached_property
+    def _acquired(self) -> dict[str, float]:
+        """New customers by group: as given, or counted."""
+        if self.new_customers is not None:
+            return self._given("new_customers")
+        chosen = np.ones(len(self.summary), bool)
+        if self.period is not None:
+            if self.summary.end is None:
+                raise DataError("period needs the end of observation, which this summary lacks.")
+            first, last = (to_day(parse_date(day, "period")) for day in self.period)
+            age = np.rint(self.summary.T * days_in(self.summary.unit))
+            born = to_day(self.summary.end) - age
+            chosen = (born >= first) & (born <= last)
+        names, place = self._groups
+        counts = np.bincount(place[chosen], minlength=len(names))
+        each = dict(zip(names, map(float, counts), strict=True)) if self.by is not None else {}
+        return {ALL: float(chosen.sum()), **each}
+
+    @cached_property
+    def _cac(self) -> dict[str, float]:
+        """Cost of a new customer by group; that of all from the sums, if not given."""
+        if self.cac is not None:
+            found = self._given("cac")
+            if ALL not in found and set(found) == set(self.names[1:]):
+                number = self._acquired
+                whole = sum(number[g] for g in found)
+                if whole:
+                    found[ALL] = sum(found[g] * number[g] for g in found) / whole
+            return found
+        spent, number = dict(self._given("spend")), dict(self._acquired)
+        for costs in (spent, number):
+            if ALL not in costs and self.names[1:] and set(costs) == set(self.names[1:]):
+                costs[ALL] = sum(costs.values())
+        both = [group for group in spent if group in number]
+        return {g: spent[g] / number[g] if number[g] else np.inf for g in both}
+
+    def _rows(self, group: str) -> NDArray[np.intp]:
+        if group == ALL:
+            return np.arange(len(self.summary))
+        return np.flatnonzero(self._groups[1] == self._groups[0].index(group))
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[ModelCustomer, FormulaCustomer, Any, Summary]]:
+        """A new customer of each group by model and formula, the model, and the customers."""
+        known = {}
+        for group in self.names:
+            fitted = self.model
+            customers = self.summary if group == ALL else self.summary.take(self._rows(group))
+            if group != ALL and len(customers) >= OWN_FIT:
+                spend = None if self.model.spend is None else type(self.model.spend.model)
+                fitted = ValueModel(
+                    purchases=type(self.model.purchases.model),
+                    spend=spend,
+                    spend_includes_first=self.model.spend_includes_first,
+                ).fit(customers)
+                fitted = self.model if fitted.spend is None else fitted
+            seen = ModelCustomer.of(
+                fitted, self.margin, self.days, self.discount_rate, self.draws, self.seed
+            )
+            forecast = StoreFormula(self.lifespan).fit(customers)
+            formula = FormulaCustomer(forecast, self.margin, self.days)
+            known[group] = (seen, formula, fitted, customers)
+        return known
+
+    @property
+    def costs(self) -> Any:
+        """One row per group: customers, new_customers, cac, and whose fit it was judged by."""
+        fits = ["all customers" if k[2] is self.model else "its own" for k in self._known.values()]
+        columns = {
+            self.by or "group": self.names,
+            "customers": [len(k[3]) for k in self._known.values()],
+            "new_customers": [self._acquired.get(g, np.nan) for g in self.names],
+            "cac": [self._cac.get(g, np.nan) for g in self.names],
+            "fit": fits,
+        }
+        return native_frame(columns, self.summary.kind)
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """Content of `table` as dictionaries."""
+        return [
+            {self.by or "group": group, "quantity": quantity, **self.of(quantity, group)}
+            for group in self.names
+            for quantity in self._formulas(ALL)
+        ]
+
+    def of(self, quantity: str, group: str = ALL) -> dict[str, float]:
+        """Model, low, high and formula of one quantity of one group. Raises ParameterError."""
+        formula_of = self._formula_of(quantity, str(group))
+        model, formula, *_ = self._known[str(group)]
+        if quantity in OF_KNOWN:
+            found, plain = formula_of(None, self._years(str(group))), formula_of(None, formula.year)
+            ends = (float(found[1:].min()), float(found[1:].max()))
+        else:
+            found, plain = formula_of(model, np.empty(0)), formula_of(formula, np.empty(0))
+            ends = _ends(found[1:], self._levels)
+        if quantity == "p_target":
+            found, ends = np.array([found[1:].mean()]), (np.nan, np.nan)
+        numbers = (float(found[0]), *ends, float(plain[0]))
+        return dict(zip(("model", "low", "high", "formula"), numbers, strict=True))
+
+    def drawn(self, quantity: str, group: str = ALL) -> Array:
+        """Posterior draws of a quantity of new customers, of which `of` tells the interval.
+
+        Raises ParameterError; so for the quantities of known customers, which have none.
+        """
+        if quantity in OF_KNOWN:
+            known = [name for name in self._formulas(ALL) if name not in OF_KNOWN]
+            raise ParameterError.not_one_of("quantity", quantity, known)
+        formula_of = self._formula_of(quantity, str(group))
+        return formula_of(self._known[str(group)][0], np.empty(0))[1:]
+
+    def _formula_of(self, quantity: str, group: str) -> Callable[[Any, Array], Array]:
+        if group not in self.names:
+            raise ParameterError.not_one_of("group", group, self.names)
+        formulas = self._formulas(group)
+        if quantity not in formulas:
+            raise ParameterError.not_one_of("quantity", quantity, formulas)
+        return formulas[quantity]
+
+    @property
+    def _levels(self) -> tuple[float, float]:
+        tail = (1 - self.level) / 2
+        return tail, 1 - tail
+
+    def _years(self, group: str) -> Array:
+        """What a known customer is worth in a year, with its quantiles; found once."""
+        if group not in self._found:
+            *_, fitted, customers = self._known[group]
+            found = next_year(fitted, customers, self.margin, self._levels, self.seed)
+            self._found[group] = found
+        return self._found[group]
+
+    @cached_property
+    def _found(self) -> dict[str, Array]:
+        return {}
+
+    def _formulas(self, group: str) -> dict[str, Callable[[Any, Array], Array]]:
+        """Each quantity, of a new customer or of the next year; those without inputs left out."""
+        cost = self._cac.get(group, np.nan)
+        rate = self._given("conversion_rate").get(group, np.nan)
+        target, uplift, offer = self.target_ratio, self.uplift, self.offer_cost
+        found: dict[str, Callable[[Any, Array], Array]] = {"ltv": lambda c, _: c.value()}
+        if self._cac:
+            found |= {
+                "ltv_to_cac": lambda c, _: _ratio(c.value(), cost),
+                "p_target": lambda c, _: _reaches(c.value(), cost, target),
+                "payback_days": lambda c, _: c.payback(cost),
+                "return_on_spend": lambda c, _: _ratio(c.value() - cost, cost),
+            }
+        found["allowable_cac"] = lambda c, _: c.value() / target
+        if self.conversion_rate is not None:
+            found["max_bid"] = lambda c, _: c.value() * rate
+            found["target_bid"] = lambda c, _: c.value() / target * rate
+        found["next_year_value"] = lambda _, year: year
+        if uplift is not None:
+            found["retention_budget"] = lambda _, year: year * uplift
+        if offer is not None:
+            found["break_even_uplift"] = lambda _, year: _ratio(np.full_like(year, offer), year)
+        return found
+
+    @property
+    def table(self) -> Any:
+        """One row per group and quantity: the model's value with low and high, the formula's."""
+        columns = {name: [row[name] for row in self.rows] for name in self.rows[0]}
+        return native_frame(columns, self.summary.kind)
+
+    def payback(self, acquired: Any = None) -> Any:
+        """Dates on which customers won on a day will have paid back: a row per group.
+
+        `acquired` is that day (default: the end of observation). Columns: group, model, low, high,
+        formula; NaT where the horizon ends before. Raises DataError without costs.
+        """
+        if not self._cac:
+            raise DataError("Payback needs a cost: give cac, or spend.")
+        if acquired is None and self.summary.end is None:
+            raise DataError("The end of observation is not known: give the day, acquired=.")
+        day = to_day(parse_date(self.summary.end if acquired is None else acquired, "acquired"))
+        chosen = [row for row in self.rows if row["quantity"] == "payback_days"]
+        columns: dict[str, Any] = {self.by or "group": [row[self.by or "group"] for row in chosen]}
+        for name in ("model", "low", "high", "formula"):
+            days = np.ceil([row[name] for row in chosen])
+            there = np.where(np.isfinite(days), day + np.nan_to_num(days, posinf=0), np.nan)
+            columns[name] = dates(_or_never(there))
+        return native_frame(columns, self.summary.kind)
+
+    def curve(self, step: Any = "1M") -> Any:
+        """Cumulative value of a new customer after margin, not discounted: model and formula.
+
+        Columns: group, days since the first purchase (0, step, ..., the horizon), model, low, high,
+        formula. The model counts the first purchase at once; the formula begins at 0.
+        """
+        each = horizon_in_days(step, self.summary.unit, None, "step")
+        days = np.append(np.arange(0, self.days * (1 - 1e-12), each), self.days)
+        parts = []
+        for group in self.names:
+            model, formula, *_ = self._known[group]
+            drawn = model.by(days)
+            low, high = _ends(drawn[1:], self._levels)
+            columns = {"days": days, "model": drawn[0], "low": low, "high": high}
+            columns["formula"] = formula.by(days)[0]
+            parts.append((group, columns))
+        names = np.repeat([group for group, _ in parts], days.size)
+        joined = {name: np.concatenate([part[name] for _, part in parts]) for name in parts[0][1]}
+        return native_frame({self.by or "group": names.tolist(), **joined}, self.summary.kind)
+
+    def __repr__(self) -> str:
+        """Return the table as text."""
+        lines = [f"{'':20}{'':18}{'model':>12}{'low':>12}{'high':>12}{'formula':>12}"]
+        for row in self.rows:
+            numbers = "".join(f"{row[n]:12,.2f}" for n in ("model", "low", "high", "formula"))
+            lines.append(f"{row[self.by or 'group'][:19]:20}{row['quantity']:18}{numbers}")
+        last = f"Customers until {self.summary.end}; intervals of {self.level:.0%}."
+        return "\n".join([*lines, last])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _check(name: str, value: Any, least: float | None) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not (number and np.isfinite(value) and (least is None or value >= least)):
+        rule = "a finite number" + ("" if least is None else f" >= {least:g}")
+        raise ParameterError.out_of_range(name, value, rule)
+    if name in ("target_ratio", "level") and not value > 0:
+        raise ParameterError.out_of_range(name, value, "> 0")
+
+
+def _ratio(value: Array, cost: Any) -> Array:
+    """Value over cost; infinite where something costs nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(value / cost)
+
+
+def _reaches(value: Array, cost: float, target: float) -> Array:
+    reached = np.where(value >= target * cost, 1.0, 0.0)
+    return np.where(np.isnan(cost), np.nan, reached)
+
+
+def _ends(drawn: Array, levels: tuple[float, float]) -> tuple[Any, Any]:
+    """Quantiles over the draws, each a draw: an infinite one stays what it is."""
+    low = np.quantile(drawn, levels[0], axis=0, method="lower")
+    high = np.quantile(drawn, levels[1], axis=0, method="higher")
+    return (float(low), float(high)) if drawn.ndim == 1 else (low, high)
+
+
+def _or_never(days: Array) -> Any:
+    """Days since 1970-01-01 as datetime64, NaT where there is none."""
+    return np.where(
+        np.isnan(days), np.datetime64("NaT"), np.nan_to_num(days).astype("datetime64[D]")
+    )
