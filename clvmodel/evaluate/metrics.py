@@ -119,8 +119,12 @@ def log_score(chance_of_actual: Array) -> float:
 
     Judges the whole predicted distribution; lowest for the true one. In nats per customer.
     """
+    return float(_surprise(chance_of_actual, chance_of_actual).mean())
+
+
+def _surprise(_: Array, chance_of_actual: Array) -> Array:
     with np.errstate(divide="ignore"):
-        return float(-np.log(chance_of_actual).mean())
+        return -np.log(chance_of_actual)
 
 
 def coverage(actual: Array, low: Array, high: Array) -> float:
@@ -157,6 +161,7 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
     "tweedie_deviance": tweedie_losses,
     "brier": brier_losses,
     "log_loss": log_losses,
+    "log_score": _surprise,
 }
 """Metrics that are means over customers (rmse: the root of one), by each customer's loss."""
 

@@ -68,7 +68,7 @@ def gain_curve(actual: Array, predicted: Array, shares: Array) -> Array | None:
         return None
     order = Order(predicted)
     customers, reached = (order.rising(c[:, None])[:, 0] for c in (np.ones(actual.size), actual))
-    return np.interp(shares, customers / actual.size, reached / actual.sum())
+    return np.asarray(np.interp(shares, customers / actual.size, reached / actual.sum()))
 
 
 def deciles(actual: Array, predicted: Array, parts: int = 10) -> tuple[Array, Array]:
@@ -79,8 +79,8 @@ def deciles(actual: Array, predicted: Array, parts: int = 10) -> tuple[Array, Ar
     order, n = Order(predicted), actual.size
     edges = np.linspace(0, n, parts + 1)
     customers = order.rising(np.ones((n, 1)))[:, 0]
-    sums = (np.interp(edges, customers, order.rising(c[:, None])[:, 0]) for c in (actual, predicted))
-    found, said = (np.diff(s) * parts / n for s in sums)
+    reached = (order.rising(c[:, None])[:, 0] for c in (actual, predicted))
+    found, said = (np.diff(np.interp(edges, customers, sums)) * parts / n for sums in reached)
     return found, said
 
 
@@ -93,7 +93,8 @@ def weighted_top(actual: Array, order: Order, weight: Array) -> Array:
     start, end = customers[place - 1, column], customers[place, column]
     below, above = reached[place - 1, column], reached[place, column]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((below + (above - below) * (wanted - start) / (end - start)) / reached[-1])
+        share = (wanted - start) / (end - start)
+        return np.asarray((below + (above - below) * share) / reached[-1])
 
 
 def top_decile(actual: Array, predicted: Array) -> float | None:
