@@ -68,7 +68,8 @@ class Scorer:
             if metric in LOSSES:
                 return self._mean(metric, weight)
             if metric == "bias":
-                return np.asarray(self.predicted @ weight / (self.actual @ weight) - 1)
+                total = summed(self.actual[None], weight)
+                return summed(self.predicted, weight) / total - 1
             if metric == "gini":
                 perfect = weighted_concentration(self.actual, self.by_actual, weight)
                 each = [weighted_concentration(self.actual, o, weight) for o in self.orders]
@@ -84,9 +85,18 @@ class Scorer:
     def _mean(self, metric: str, weight: Array) -> Array:
         losses = self.losses[metric]
         finite = np.isfinite(losses)
-        mean = np.where(finite, losses, 0.0) @ weight / weight.sum(axis=0)
+        mean = summed(np.where(finite, losses, 0.0), weight) / weight.sum(axis=0)
         mean[~finite.all(axis=1)] = np.inf
         return np.asarray(np.sqrt(mean) if metric == "rmse" else mean)
+
+
+def summed(values: Array, weight: Array) -> Array:
+    """Sums of values (k, customers) weighted by (customers, resamples): (k, resamples).
+
+    Not a matrix product: its threads wait for each other where other work keeps the cores busy,
+    which was seen to make it two hundred times as slow.
+    """
+    return np.asarray(np.einsum("kn,nb->kb", values, weight))
 
 
 def difference(
