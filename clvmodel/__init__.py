@@ -41,6 +41,17 @@ _HOME = {
     "ChurnFormula": "clvmodel.value.formulas",
     "RunRate": "clvmodel.value.naive",
     "LastPeriod": "clvmodel.value.naive",
+    "CourseFormula": "clvmodel.value.formulas",
+    "RetentionFormula": "clvmodel.value.churn_formulas",
+    "Mean": "clvmodel.value.rules",
+    "HiatusRule": "clvmodel.value.rules",
+    "HistoricValue": "clvmodel.value.rules",
+    "TenureFormula": "clvmodel.value.rules",
+    "AnnuityFormula": "clvmodel.value.rules",
+    "CohortFormula": "clvmodel.value.rules",
+    "BoostedTrees": "clvmodel.evaluate.trees",
+    "Blend": "clvmodel.evaluate.blend",
+    "Winner": "clvmodel.evaluate.comparison",
     "Comparison": "clvmodel.evaluate.comparison",
     "backtest": "clvmodel.evaluate.backtest",
     "ClvError": "clvmodel.errors",
@@ -68,7 +79,10 @@ if TYPE_CHECKING:
     from clvmodel.errors import ParameterError as ParameterError
     from clvmodel.errors import UnitError as UnitError
     from clvmodel.evaluate.backtest import backtest as backtest
+    from clvmodel.evaluate.blend import Blend as Blend
     from clvmodel.evaluate.comparison import Comparison as Comparison
+    from clvmodel.evaluate.comparison import Winner as Winner
+    from clvmodel.evaluate.trees import BoostedTrees as BoostedTrees
     from clvmodel.fitting.compare import FitComparison as FitComparison
     from clvmodel.fitting.compare import compare_fits as compare_fits
     from clvmodel.fitting.covariates import CovariateModel as CovariateModel
@@ -91,12 +105,20 @@ if TYPE_CHECKING:
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
     from clvmodel.tables.summary import Summary as Summary
     from clvmodel.tables.summary import summarize as summarize
+    from clvmodel.value.churn_formulas import RetentionFormula as RetentionFormula
     from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
+    from clvmodel.value.formulas import CourseFormula as CourseFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention
     from clvmodel.value.formulas import StoreFormula as StoreFormula
     from clvmodel.value.naive import LastPeriod as LastPeriod
     from clvmodel.value.naive import RunRate as RunRate
+    from clvmodel.value.rules import AnnuityFormula as AnnuityFormula
+    from clvmodel.value.rules import CohortFormula as CohortFormula
+    from clvmodel.value.rules import HiatusRule as HiatusRule
+    from clvmodel.value.rules import HistoricValue as HistoricValue
+    from clvmodel.value.rules import Mean as Mean
+    from clvmodel.value.rules import TenureFormula as TenureFormula
     from clvmodel.value.value_model import FittedValueModel as FittedValueModel
     from clvmodel.value.value_model import ValueModel as ValueModel
     from clvmodel.value.value_model import load as load

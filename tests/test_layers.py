@@ -27,6 +27,7 @@ OWNED = {
     "pandas": {"tables/frames.py", "fitting/lifetimes_engine.py"},
     "lifetimes": {"fitting/lifetimes_engine.py"},
     "arviz": {"fitting/posterior.py"},
+    "sklearn": {"evaluate/trees.py"},
 }
 # The one look ahead: `comparison.to_html()` is called on the value, and renders when it is called.
 LOOK_AHEAD = {("evaluate/comparison.py", "clvmodel.present.report")}

@@ -144,7 +144,7 @@ class Scores:
                         "mean": float(np.mean(known)) if full else None,
                         "lowest": min(known, default=None),
                         "highest": max(known, default=None),
-                        "spread": float(np.std(known, ddof=1)) if len(known) > 1 else None,
+                        "spread": _spread(known),
                         **self._against(keys, name, reference),
                     }
                 )
@@ -217,6 +217,13 @@ class Scores:
         if found is None:
             return nothing | {"verdict": None}
         return {"reference": reference, **found._asdict()}
+
+
+def _spread(values: list[float]) -> float | None:
+    """Return the standard deviation, where there is one."""
+    if len(values) < 2 or not np.isfinite(values).all():
+        return None
+    return float(np.std(values, ddof=1))
 
 
 def metric_of(name: str) -> Callable[[Array, Array], float | None]:
