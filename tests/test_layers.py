@@ -28,6 +28,7 @@ OWNED = {
     "lifetimes": {"fitting/lifetimes_engine.py"},
     "arviz": {"fitting/posterior.py"},
     "sklearn": {"evaluate/trees.py"},
+    "threadpoolctl": {"evaluate/trees.py"},
 }
 # The one look ahead: `comparison.to_html()` is called on the value, and renders when it is called.
 LOOK_AHEAD = {("evaluate/comparison.py", "clvmodel.present.report")}

@@ -107,8 +107,11 @@ def difference(
     For "bias" the sizes are compared: `drawn` is then of |bias|. "better" and "worse" are said of
     the first, and only if the interval of the difference excludes 0. None where there is none.
     """
-    if one is None or other is None or not np.isfinite(one - other):
+    if one is None or other is None or (np.isinf(one) and np.isinf(other)):
         return None
+    if np.isinf(one) or np.isinf(other):  # ruled out what then happened: a loss without bound
+        gap = np.inf if np.isinf(one) else -np.inf
+        return Difference(gap, gap, gap, WORSE if gap > 0 else BETTER)
     drawn = drawn[np.isfinite(drawn)]
     if drawn.size < 2:
         return None

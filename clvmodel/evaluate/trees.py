@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from clvmodel.value.windows import window_activity
 
 Array = NDArray[np.float64]
 _WINDOWS = (30, 90, 180, 365)  # days of recent activity
+_MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,20 @@ class BoostedTrees:
             "random_state": self.seed,
         }
 
-        def counts(target: Array) -> Any:
+        def counts(target: Array | None) -> Any:
+            if target is None or not target.any():
+                return None
             return HistGradientBoostingRegressor(loss="poisson", **settings).fit(known, target)
 
-        bought = holdout.purchases > 0
-        return FittedTrees(
-            holdout.days,
-            holdout.cutoff.isoformat(),
-            counts(holdout.purchases),
-            None if holdout.value is None or not holdout.value.any() else counts(holdout.value),
-            None if bought.all() else HistGradientBoostingClassifier(**settings).fit(known, bought),
-        )
+        bought, chances = holdout.purchases > 0, HistGradientBoostingClassifier(**settings)
+        with _few_threads(len(known)):
+            return FittedTrees(
+                holdout.days,
+                holdout.cutoff.isoformat(),
+                counts(holdout.purchases),
+                counts(holdout.value),
+                None if bought.all() else chances.fit(known, bought),
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +106,22 @@ class FittedTrees:
         """Predict each customer's next `horizon`; p_purchase only over the length trained."""
         ahead = checked(summary, horizon, margin)
         scale, now = ahead / self.days, features(summary)
-        columns: dict[str, Array | None] = {
-            "expected_purchases": scale * self.purchases.predict(now)
-        }
-        if self.active is not None and abs(scale - 1) < 1e-9:
-            columns["p_purchase"] = self.active.predict_proba(now)[:, 1]
-        if self.value is not None:
-            columns["expected_value"] = margin * scale * self.value.predict(now)
+        columns: dict[str, Array | None] = {}
+        with _few_threads(len(now)):
+            columns["expected_purchases"] = scale * self.purchases.predict(now)
+            if self.active is not None and abs(scale - 1) < 1e-9:
+                columns["p_purchase"] = self.active.predict_proba(now)[:, 1]
+            if self.value is not None:
+                columns["expected_value"] = margin * scale * self.value.predict(now)
         return prediction_table(summary, columns)
+
+
+def _few_threads(customers: int) -> AbstractContextManager[Any]:
+    """One thread for few customers: more would wait for each other longer than they work."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1 if customers < _MANY else None)
+    return limits
 
 
 def features(summary: Summary) -> Array:
