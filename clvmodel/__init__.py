@@ -51,6 +51,8 @@ _HOME = {
     "CohortFormula": "clvmodel.value.rules",
     "BoostedTrees": "clvmodel.evaluate.trees",
     "Blend": "clvmodel.evaluate.blend",
+    "Diagnosis": "clvmodel.evaluate.diagnose",
+    "diagnose": "clvmodel.evaluate.diagnose",
     "Winner": "clvmodel.evaluate.comparison",
     "Comparison": "clvmodel.evaluate.comparison",
     "backtest": "clvmodel.evaluate.backtest",
@@ -82,6 +84,8 @@ if TYPE_CHECKING:
     from clvmodel.evaluate.blend import Blend as Blend
     from clvmodel.evaluate.comparison import Comparison as Comparison
     from clvmodel.evaluate.comparison import Winner as Winner
+    from clvmodel.evaluate.diagnose import Diagnosis as Diagnosis
+    from clvmodel.evaluate.diagnose import diagnose as diagnose
     from clvmodel.evaluate.trees import BoostedTrees as BoostedTrees
     from clvmodel.fitting.compare import FitComparison as FitComparison
     from clvmodel.fitting.compare import compare_fits as compare_fits
