@@ -143,7 +143,7 @@ def left_truncation(past: Purchases, level: float) -> Check:
         name,
         what,
         (ratio, ratio * np.exp(-reach), ratio * np.exp(reach)),
-        null=1.0,
+        null=1.0 if ratio > 1 else ratio,  # fewer at the start are no sign of a cut
         matters=0.5,
         words=(
             "New customers do not pile up at the start of the history.",
