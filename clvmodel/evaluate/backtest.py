@@ -137,7 +137,7 @@ def backtest(
     folds: list[Fold] = []
     cache: dict[tuple[str, dt.date], Any] = {}
     for cutoff, days in wanted:
-        split = split_purchases(history, cutoff, days, unit)
+        split = _locked(split_purchases(history, cutoff, days, unit))
         if customers is not None:
             joined = split.calibration.join(customers, customer=customer)
             split = replace(split, calibration=joined)
@@ -241,6 +241,16 @@ class _Run:
         if self.leaks is None:
             return None
         return leak(candidate, self.split.calibration, self.split.days, said, self.leaks)
+
+
+def _locked(split: Holdout) -> Holdout:
+    """Let no candidate alter the past that the next one is to see."""
+    past = split.calibration.purchases
+    assert past is not None
+    for array in (past.customer, past.day, past.value):
+        if array is not None:
+            array.setflags(write=False)
+    return split
 
 
 def _fold(fold: Fold) -> dict[str, Any]:

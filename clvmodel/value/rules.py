@@ -173,10 +173,14 @@ class AnnuityFormula(_Rule):
 
 @dataclass(frozen=True, eq=False)
 class CohortForecast:
-    """Cumulative purchases and value per customer by age, in months since the first purchase."""
+    """Cumulative purchases and value per customer by age, in months since the first purchase.
+
+    `paces` are those of purchases and value a month beyond the last age.
+    """
 
     purchases: Array
     value: Array | None
+    paces: tuple[float, float]
 
     name: ClassVar[str] = "Cohort curve"
     kind: ClassVar[str] = "formula"
@@ -194,11 +198,11 @@ class CohortForecast:
         days = checked(summary, horizon, margin)
         age = summary.T * days_in(summary.unit) / _MONTH
 
-        def rise(curve: Array) -> Array:
-            return _reach(curve, age + days / _MONTH) - _reach(curve, age)
+        def rise(curve: Array, pace: float) -> Array:
+            return _reach(curve, pace, age + days / _MONTH) - _reach(curve, pace, age)
 
-        value = None if self.value is None else rise(self.value)
-        return as_table(summary, rise(self.purchases), value, margin)
+        value = None if self.value is None else rise(self.value, self.paces[1])
+        return as_table(summary, rise(self.purchases, self.paces[0]), value, margin)
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,8 @@ class CohortFormula:
     For each month of age, repeat purchases and their value over the customers (and parts of
     months) that were watched at that age: the incremental form of "cumulative net sales of a
     cohort / customers in it", all cohorts together, so that young ones do not pull old ages down.
-    Beyond the last age observed, the pace of the last three months goes on.
+    Ages end with the last whole month that anybody was watched for; beyond, the pace of the last
+    three of them goes on.
 
     Source: cohort LTV in shop dashboards (Lifetimely and others).
     """
@@ -227,26 +232,28 @@ class CohortFormula:
         born = to_day(summary.end) - age
         since = past.day - born[past.customer]
         repeat = since > 0
-        months = max(int(np.ceil((age.max() + 1) / _MONTH)), 1)
-        month = np.minimum((since[repeat] / _MONTH).astype(np.intp), months - 1)
+        months = max(int((age.max() + 1) // _MONTH), 1)
+        month = (since / _MONTH).astype(np.intp)
+        counted = repeat & (month < months)
         edges = np.arange(months + 1) * _MONTH
-        watched = np.array([np.minimum(age, e).sum() for e in edges])  # customer-days by each age
+        watched = np.array([np.minimum(age + 1, e).sum() for e in edges])  # customer-days by then
         exposure = np.diff(watched) / _MONTH
+        few = min(3, months)
 
-        def curve(weight: Array | None) -> Array:
-            total = np.bincount(month, weight, months).astype(float)
-            some = exposure > 0
-            pace = np.where(some, total / np.where(some, exposure, 1.0), 0.0)
-            return np.concatenate([[0.0], np.cumsum(pace)])
+        def curve(weight: Array) -> tuple[Array, float]:
+            total = np.bincount(month[counted], weight[counted], months).astype(float)
+            pace = total[-few:].sum() / exposure[-few:].sum()
+            return np.concatenate([[0.0], np.cumsum(total / exposure)]), float(pace)
 
-        value = None if past.value is None else curve(past.value[repeat])
-        return CohortForecast(curve(None), value)
+        purchases, pace = curve(np.ones(past.day.size))
+        if past.value is None:
+            return CohortForecast(purchases, None, (pace, 0.0))
+        value, worth = curve(past.value)
+        return CohortForecast(purchases, value, (pace, worth))
 
 
-def _reach(curve: Array, age: Array) -> Array:
-    """Height of a curve at an age in months; beyond its end the pace of the last three goes on."""
+def _reach(curve: Array, pace: float, age: Array) -> Array:
+    """Height of a curve at an age in months; beyond its end it rises by `pace` a month."""
     last = curve.size - 1
-    few = min(3, last)
-    pace = (curve[last] - curve[last - few]) / few
     inside = np.interp(age, np.arange(curve.size), curve)
     return np.asarray(inside + pace * np.maximum(age - last, 0.0))

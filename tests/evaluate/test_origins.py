@@ -1,6 +1,7 @@
 """Where cutoffs lie."""
 
 import datetime as dt
+import itertools
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_holdouts_adjoin_and_end_with_the_orders():
     found = holdouts(FIRST, LAST, n_cutoffs=3, horizon="60D")
     assert [d for _, d in found] == [60, 60, 60]
     assert found[-1][0] + dt.timedelta(days=60) == LAST
-    for (cut, days), (after, _) in zip(found, found[1:], strict=False):
+    for (cut, days), (after, _) in itertools.pairwise(found):
         assert cut + dt.timedelta(days=days) == after
 
 
