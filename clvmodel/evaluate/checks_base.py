@@ -64,8 +64,8 @@ def cohort_drift(summary: Summary, level: float) -> Check:
 def seasonality(past: Purchases, level: float) -> Check:
     """Strength of the season: how far the strongest month lies above the year's mean.
 
-    Counts of purchases per whole calendar month, their logs less a straight trend, months compared
-    by analysis of variance, which needs two years. The interval is that of the strongest month.
+    Purchases per day of each whole calendar month, their logs less a straight trend, months
+    compared by analysis of variance, which needs two years. The interval is that of the strongest.
     """
     name, what = "seasonality", "strongest calendar month, relative to the trend"
     months = past.day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
@@ -83,7 +83,8 @@ def seasonality(past: Purchases, level: float) -> Check:
     counts = np.bincount(months[(months >= first) & (months <= last)] - first, minlength=size)
     if (counts == 0).any():
         return unknown(name, what, "Some months have no purchases at all.", size)
-    logs, time = np.log(counts), np.arange(size) - (size - 1) / 2
+    starts = np.arange(first, last + 2).astype("datetime64[M]").astype("datetime64[D]")
+    logs, time = np.log(counts / np.diff(starts).astype(float)), np.arange(size) - (size - 1) / 2
     month = (np.arange(size) + first) % 12
     design = np.concatenate(
         [time[:, None], (month[:, None] == np.arange(12)).astype(float)], axis=1
@@ -144,7 +145,7 @@ def left_truncation(past: Purchases, level: float) -> Check:
         what,
         (ratio, ratio * np.exp(-reach), ratio * np.exp(reach)),
         null=1.0 if ratio > 1 else ratio,  # fewer at the start are no sign of a cut
-        matters=0.5,
+        matters=0.25,
         words=(
             "New customers do not pile up at the start of the history.",
             "The first 30 days brought {effect:.1f} times as many new customers as the next 30.",

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kstwo
 
 from clvmodel.errors import ClvError
 from clvmodel.evaluate.checks import CONCERN, FINE, SLIGHT, Check, unknown
 from clvmodel.evaluate.earlier import earlier_holdouts
+from clvmodel.evaluate.truth import futures
 from clvmodel.evaluate.views import wilson
 from clvmodel.tables.summary import Summary
 from clvmodel.value.outlook import Outlook
+from clvmodel.value.predictions import parameter_draws
 from clvmodel.value.value_model import FittedValueModel, ValueModel
 
 Array = NDArray[np.float64]
 _CERTAIN = 0.9999
+_LOOKED_AT, _FUTURES = 5_000, 100
 _VAGUE = 1.0  # standard error of a log-parameter: a factor of seven up or down
 
 
@@ -82,22 +85,28 @@ def holdout_pit(model: FittedValueModel, summary: Summary, level: float, seed: i
     The same kind of model is fitted to the first half of the history (all but the last year, of a
     longer one), and each customer's purchases in the rest are placed in the predicted distribution:
     u between P(at most n - 1) and P(at most n), at random (randomised PIT), even on (0, 1) if the
-    predictions are right. Effect: the largest distance of their distribution from that, whose
-    interval is +- the Kolmogorov band; that of the parameters' estimates is left out.
+    predictions are right. Effect: the largest distance of their distribution from that. The
+    interval is +- what it reaches with chance `level` if the model is right, in 100 futures drawn
+    from the posterior of the parameters, so that their uncertainty is allowed for. Of more than
+    5,000 customers, 5,000 at random are looked at.
     """
     name, what = "holdout distribution", "largest distance of PIT values from an even spread"
+    rng = np.random.default_rng(seed)
     try:
         holdout = earlier_holdouts(summary, None, 1, "The holdout check")[0]
         again = _alike(model).fit(holdout.calibration)
     except ClvError as error:
         return unknown(name, what, str(error))
-    ask = holdout.calibration, holdout.purchases, f"{holdout.days}D"
-    exactly, upto = again.purchase_chances(*ask)
-    u = np.sort(upto - exactly * np.random.default_rng(seed).random(upto.size))
-    n = u.size
-    steps = np.arange(n + 1) / n
-    distance = float(max((steps[1:] - u).max(), (u - steps[:-1]).max()))
-    band = float(kstwo.ppf(level, n))
+    n = min(len(holdout.calibration), _LOOKED_AT)
+    rows = np.sort(rng.choice(len(holdout.calibration), n, replace=False))
+    known, horizon = holdout.calibration.take(rows), f"{holdout.days}D"
+    u = _placed(again, known, holdout.purchases[rows], horizon, rng)
+    distance, drawn = _distance(u), []
+    for point in parameter_draws(again.purchases, _FUTURES, rng):
+        other = FittedValueModel(replace(again.purchases, model=again.purchases.at(point)), None)
+        future = futures(other, known, horizon, 1, rng)["purchases"][0]
+        drawn.append(_distance(_placed(again, known, future, horizon, rng)))
+    band = float(np.quantile(drawn, level))
     mean = float(u.mean())
     status = FINE if distance <= band else CONCERN if distance > 0.05 else SLIGHT
     side = "more" if mean > 0.5 else "less"
@@ -122,6 +131,20 @@ def holdout_pit(model: FittedValueModel, summary: Summary, level: float, seed: i
         else "",
         n,
     )
+
+
+def _placed(
+    fitted: FittedValueModel, known: Summary, n: Array, horizon: str, rng: np.random.Generator
+) -> Array:
+    """PIT values, in ascending order."""
+    exactly, upto = fitted.purchase_chances(known, n, horizon)
+    return np.sort(upto - exactly * rng.random(upto.size))
+
+
+def _distance(u: Array) -> float:
+    """Largest distance of the distribution of sorted values from the even one on (0, 1)."""
+    steps = np.arange(u.size + 1) / u.size
+    return float(max((steps[1:] - u).max(), (u - steps[:-1]).max()))
 
 
 def _alike(model: FittedValueModel) -> ValueModel:

@@ -67,9 +67,8 @@ def expected_errors(
     mean = {"purchases": np.asarray(table["expected_purchases"], float)}
     if truth.spend is not None:
         mean["value"] = np.asarray(table["expected_value"], float)
-    futures = _futures(truth, summary, horizon, draws, rng)
     rows = []
-    for target, drawn in futures.items():
+    for target, drawn in futures(truth, summary, horizon, draws, rng).items():
         middle = np.median(drawn, axis=0)
         for name, metric in METRICS.items():
             best = middle if name == "mae" else mean[target]
@@ -89,7 +88,7 @@ def expected_errors(
     return rows
 
 
-def _futures(
+def futures(
     truth: FittedValueModel, summary: Summary, horizon: Any, draws: int, rng: np.random.Generator
 ) -> dict[str, Array]:
     """Simulated purchases and value of each customer: target -> (draws, customers)."""

@@ -1,4 +1,4 @@
-"""A candidate that looks into the future is caught; honest ones pass; the past cannot be altered."""
+"""A candidate that looks into the future is caught; honest ones pass; the past stays."""
 
 import numpy as np
 import pandas as pd

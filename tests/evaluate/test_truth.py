@@ -1,5 +1,7 @@
 """The bound of the true model: exact moments, and nobody below it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from test_views import simulated_orders
@@ -67,7 +69,7 @@ def test_nobody_beats_the_bound_on_average():
 
 def test_on_the_sample_shop(summary):
     """The parameters that data/sample/shop_orders.csv was drawn from."""
-    shop = "data/sample/shop_orders.csv"
+    shop = Path(__file__).parents[2] / "data" / "sample" / "shop_orders.csv"
     roles = {"customer": "customer_email", "date": "ordered_at", "value": "amount"}
     past = clv.summarize(shop, **roles, end="2025-06-30")
     rows = expected_errors(TRUTH.fit(past), past, "184D", draws=100)
