@@ -202,9 +202,10 @@ def bounds(found: clv.Comparison) -> list[str]:
                     and m["cutoff"] == fold["cutoff"]
                 ]
                 best = min(scored, key=lambda m: m["value"])
-                lines.append(
-                    [fold["cutoff"], row["target"], row["metric"].upper(), _short(row["expected"]), f"{_short(row['low'])} to {_short(row['high'])}", f"{_short(best['value'])} ({best['candidate']})"]
-                )
+                place = [fold["cutoff"], row["target"], row["metric"].upper()]
+                span = f"{_short(row['low'])} to {_short(row['high'])}"
+                who = f"{_short(best['value'])} ({best['candidate']})"
+                lines.append([*place, _short(row["expected"]), span, who])
     columns = ["cutoff", "target", "metric", "expected of the best", "in one future", "best here"]
     return ["### The bound\n", BOUND.strip() + "\n", page.table(columns, lines, left=3)]
 
