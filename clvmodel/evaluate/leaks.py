@@ -21,6 +21,7 @@ def leak(candidate: Any, summary: Summary, days: int, said: Prediction, seed: in
     looks customers up elsewhere, say in orders that go on after the cutoff, loses its way. It is
     also refused for looking up innocent things by id: give these as `customers` of the backtest.
     Candidates that draw random numbers must do so from a seed and not depend on the order of rows.
+    One that recognises customers by their purchases, and not by id or place, is not found out.
     """
     renamed, order = under_other_names(summary, seed)
     try:
