@@ -25,7 +25,9 @@ CASES: dict[str, dict[str, Any]] = {
     "shop_orders": {**SHOP, "horizon": "120D"},
 }
 RESAMPLES = 200
-COLUMNS = ["candidate", "total", "MAE", "RMSE", "difference of RMSE", "Gini", "top 10%", "spread"]
+GROUPS = ("one purchase", "repeat customers")
+COLUMNS = ["candidate", "total", "MAE", "RMSE", "difference of RMSE", "spread", "Gini", "top 10%"]
+COLUMNS += ["RMSE, one purchase", "RMSE, repeat customers"]
 CHANCES = ["candidate", "Brier", "difference of Brier", "AUC", "log loss"]
 TEXT = """
 Every candidate at three cutoffs, 13 weeks (CDNOW) or 120 days (shop_orders) apart, each forecasting
@@ -34,7 +36,8 @@ means over the three cutoffs, of the customers known at each. *total*: expected 
 *difference of RMSE*: from the first candidate, with its 95% interval over customers (200 paired
 resamples), and the verdict if the interval excludes 0. *spread*: standard deviation of the RMSE
 between cutoffs; intervals over customers do not hold what moves all of them at once. Where most
-customers buy nothing, a small MAE is had by predicting nothing: read it beside the total.
+customers buy nothing, a small MAE is had by predicting nothing: read it beside the total. The last
+columns are the RMSE of customers with one purchase before the cutoff, and of the others.
 
 The donations data that the package can read (`clv.datasets.load_donations`) are not here: they hold
 how many of six years each donor gave in and which was the last, not the gifts, so that there is no
@@ -108,9 +111,17 @@ def rows(found: clv.Comparison, target: str) -> list[list[str]]:
         total = "-" if mean["bias"] is None else f"{mean['bias']:+.0%}"
         share = "-" if mean["top_decile"] is None else f"{mean['top_decile']:.0%}"
         errors = [_short(mean[m]) for m in ("mae", "rmse")]
-        last = [_short(mean["gini"]), share, _short(by["rmse"]["spread"])]
-        lines.append([name, total, *errors, apart(by["rmse"]), *last])
+        order = [_short(by["rmse"]["spread"]), _short(mean["gini"]), share]
+        parts = [_short(in_group(found, name, target, g)) for g in GROUPS]
+        lines.append([name, total, *errors, apart(by["rmse"]), *order, *parts])
     return lines
+
+
+def in_group(found: clv.Comparison, name: str, target: str, group: str) -> float:
+    """Mean over the cutoffs of the RMSE of a group of customers."""
+    wanted = {"candidate": name, "target": target, "group": group, "metric": "rmse"}
+    rows = [m["value"] for m in found.measures if all(m[k] == v for k, v in wanted.items())]
+    return sum(rows) / len(rows)
 
 
 def chances(found: clv.Comparison) -> list[list[str]]:

@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 _ROOM = 1 << 21  # weights in memory at a time
 _BLOCKS = 1_000  # of customers told apart in resampled ranks: to less than 0.1% of the base
 
+_SAME = 1e-6  # of a metric: a smaller difference is one of computation
 BETTER, WORSE, UNCLEAR = "better", "worse", "no clear difference"
 
 
@@ -105,7 +106,8 @@ def difference(
     """Compare two values of a metric, given their resampled differences `drawn`.
 
     For "bias" the sizes are compared: `drawn` is then of |bias|. "better" and "worse" are said of
-    the first, and only if the interval of the difference excludes 0. None where there is none.
+    the first, and only if the interval of the difference excludes 0 and it is more than a millionth
+    of the metric: two computations of the same thing do not differ. None where there is none.
     """
     if one is None or other is None or (np.isinf(one) and np.isinf(other)):
         return None
@@ -120,6 +122,8 @@ def difference(
     gap = abs(one) - abs(other) if metric == "bias" else one - other
     smaller_wins = BEST[metric](1.0) > BEST[metric](0.5)
     verdict = UNCLEAR
+    if abs(gap) <= _SAME * max(abs(one), abs(other)):
+        return Difference(float(gap), low, high, verdict)
     if low > 0:
         verdict = WORSE if smaller_wins else BETTER
     elif high < 0:

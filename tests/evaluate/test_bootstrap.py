@@ -85,6 +85,13 @@ def test_the_direction_of_each_metric(metric, one, other, verdict):
     )
 
 
+def test_a_difference_of_computation_is_none():
+    actual, mean = customers(2000)
+    found = paired(actual, mean * (1 + 1e-9), mean, "mae")
+    assert found.low > 0 or found.high < 0 or found.difference != 0
+    assert found.verdict == UNCLEAR
+
+
 def test_what_cannot_be_compared():
     drawn = np.ones(5)
     assert difference("mae", None, 1.0, drawn, 0.95) is None
