@@ -216,6 +216,11 @@ class Comparison:
                 f"{s['mae']:10.4g}{s['rmse']:10.4g}{top:>9}"
             )
         lines += [f"{r.name}: failed, {r.error}" for r in self.results if r.error]
+        if len(self.folds) > 1:
+            lines.append(
+                f"The latest of {len(self.folds)} holdouts; each is in .metrics, means over the "
+                "cutoffs in .overall, groups in .table."
+            )
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -167,6 +167,13 @@ def test_metrics_has_a_row_for_each_fold(found):
     assert len(found.table) == len(found.measures)
 
 
+def test_it_prints_the_latest_and_says_so(found):
+    text = str(found)
+    assert text.startswith("60 days after 2024-11-01")
+    assert text.endswith("groups in .table.")
+    assert "The latest of 6 holdouts" in text
+
+
 def test_winner_says_whether_it_is_clear(found):
     for contest in found.contests:
         winner = found.winner(contest["target"], contest["metric"], contest["days"])
