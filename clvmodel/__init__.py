@@ -59,6 +59,19 @@ _HOME = {
     "ChurnFormula": "clvmodel.value.formulas",
     "RunRate": "clvmodel.value.naive",
     "LastPeriod": "clvmodel.value.naive",
+    "CourseFormula": "clvmodel.value.formulas",
+    "RetentionFormula": "clvmodel.value.churn_formulas",
+    "Mean": "clvmodel.value.rules",
+    "HiatusRule": "clvmodel.value.rules",
+    "HistoricValue": "clvmodel.value.rules",
+    "TenureFormula": "clvmodel.value.rules",
+    "AnnuityFormula": "clvmodel.value.rules",
+    "CohortFormula": "clvmodel.value.rules",
+    "BoostedTrees": "clvmodel.evaluate.trees",
+    "Blend": "clvmodel.evaluate.blend",
+    "Diagnosis": "clvmodel.evaluate.diagnose",
+    "diagnose": "clvmodel.evaluate.diagnose",
+    "Winner": "clvmodel.evaluate.comparison",
     "Comparison": "clvmodel.evaluate.comparison",
     "write_workbook": "clvmodel.present.workbook",
     "backtest": "clvmodel.evaluate.backtest",
@@ -87,7 +100,12 @@ if TYPE_CHECKING:
     from clvmodel.errors import ParameterError as ParameterError
     from clvmodel.errors import UnitError as UnitError
     from clvmodel.evaluate.backtest import backtest as backtest
+    from clvmodel.evaluate.blend import Blend as Blend
     from clvmodel.evaluate.comparison import Comparison as Comparison
+    from clvmodel.evaluate.comparison import Winner as Winner
+    from clvmodel.evaluate.diagnose import Diagnosis as Diagnosis
+    from clvmodel.evaluate.diagnose import diagnose as diagnose
+    from clvmodel.evaluate.trees import BoostedTrees as BoostedTrees
     from clvmodel.fitting.compare import FitComparison as FitComparison
     from clvmodel.fitting.compare import compare_fits as compare_fits
     from clvmodel.fitting.covariates import CovariateModel as CovariateModel
@@ -117,6 +135,7 @@ if TYPE_CHECKING:
     from clvmodel.tables.stored import summarize_to as summarize_to
     from clvmodel.tables.summarize import summarize as summarize
     from clvmodel.tables.summary import Summary as Summary
+    from clvmodel.value.churn_formulas import RetentionFormula as RetentionFormula
     from clvmodel.value.cohorts import Cohorts as Cohorts
     from clvmodel.value.cohorts import cohorts as cohorts
     from clvmodel.value.contracts import value_contracts as value_contracts
@@ -125,12 +144,19 @@ if TYPE_CHECKING:
     from clvmodel.value.fitted import FittedValueModel as FittedValueModel
     from clvmodel.value.fitted import load as load
     from clvmodel.value.formulas import ChurnFormula as ChurnFormula
+    from clvmodel.value.formulas import CourseFormula as CourseFormula
     from clvmodel.value.formulas import ProfitRetention as ProfitRetention
     from clvmodel.value.formulas import StoreFormula as StoreFormula
     from clvmodel.value.naive import LastPeriod as LastPeriod
     from clvmodel.value.naive import RunRate as RunRate
     from clvmodel.value.rfm import RFM as RFM
     from clvmodel.value.rfm import FittedRFM as FittedRFM
+    from clvmodel.value.rules import AnnuityFormula as AnnuityFormula
+    from clvmodel.value.rules import CohortFormula as CohortFormula
+    from clvmodel.value.rules import HiatusRule as HiatusRule
+    from clvmodel.value.rules import HistoricValue as HistoricValue
+    from clvmodel.value.rules import Mean as Mean
+    from clvmodel.value.rules import TenureFormula as TenureFormula
     from clvmodel.value.segment_rules import SegmentRules as SegmentRules
     from clvmodel.value.segments import Segmentation as Segmentation
     from clvmodel.value.segments import segment as segment

@@ -28,6 +28,8 @@ OWNED = {
     "lifetimes": {"fitting/lifetimes_engine.py"},
     "arviz": {"fitting/posterior.py"},
     "xlsxwriter": {"present/workbook.py"},
+    "sklearn": {"evaluate/trees.py"},
+    "threadpoolctl": {"evaluate/trees.py"},
 }
 # The looks ahead: `comparison.to_html()` is called on the value, and renders when it is called.
 LOOK_AHEAD = {

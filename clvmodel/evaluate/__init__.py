@@ -1,1 +1,1 @@
-"""Which candidate is right on data it has not seen: metrics, backtests, one plain `Comparison`."""
+"""Who is right on unseen data, and how surely: metrics, backtests, `Comparison`, checks."""

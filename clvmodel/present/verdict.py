@@ -82,6 +82,7 @@ MEASURES = (
     ),
 )
 JUDGED = tuple(m for m in MEASURES if m.judge)
+FORMULAS = ("formula", "naive")
 
 
 def best(comparison: Comparison, target: str, measure: Measure) -> list[str]:
@@ -276,7 +277,8 @@ def _ranked(
     """Scores that have the measure, best first; those that share the lead in their own order."""
     rows = [s for s in comparison.scores if s["target"] == target and s[measure.key] is not None]
     if models is not None:
-        rows = [s for s in rows if (_kind(comparison, s["candidate"]) == "model") is models]
+        kinds = ("model",) if models else FORMULAS
+        rows = [s for s in rows if _kind(comparison, s["candidate"]) in kinds]
     ranked = sorted(rows, key=lambda s: BEST[measure.key](s[measure.key]))
     head = [r for r in ranked if _same(measure, r, ranked[0])]
     order = _in_order(comparison, [s["candidate"] for s in head])
@@ -299,7 +301,7 @@ def _kind(comparison: Comparison, name: str) -> str:
 
 
 def _all_formulas(comparison: Comparison, names: list[str]) -> bool:
-    return bool(names) and all(_kind(comparison, name) != "model" for name in names)
+    return bool(names) and all(_kind(comparison, name) in FORMULAS for name in names)
 
 
 def _named(comparison: Comparison, names: Sequence[str]) -> str:

@@ -129,12 +129,12 @@ class FormulaCustomer:
     def per_day(self) -> float:
         """Value after margin per day of the lifespan."""
         assert self.forecast.value_per_year is not None
-        return self.margin * self.forecast.value_per_year / DAYS_PER_YEAR
+        return float(self.margin * self.forecast.value_per_year / DAYS_PER_YEAR)
 
     @property
     def lasts(self) -> float:
         """Days until the lifespan, or the horizon, is over."""
-        return min(self.forecast.lifespan * DAYS_PER_YEAR, self.horizon)
+        return float(min(self.forecast.lifespan * DAYS_PER_YEAR, self.horizon))
 
     @property
     def year(self) -> Array:

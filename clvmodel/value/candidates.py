@@ -4,7 +4,36 @@ A candidate has `fit(summary)`, which returns something with `predict(summary, h
 prediction is a table with one row per customer of the summary, in its order, with a column
 `customer_id` and at least one of `expected_purchases` and `expected_value` (the sum of purchase
 values within the horizon, times the margin). A `name`, a `kind` and, once fitted, `assumptions`
-(what was assumed, in words) are shown where they exist.
+(what was assumed, in words) are shown where they exist. So this is a whole candidate:
+
+>>> class Seasonal:
+...     name = "As last December"
+...     def fit(self, summary):
+...         self.rate = summary.frequency.sum() / summary.T.sum()   # learn from the past
+...         return self
+...     def predict(self, summary, horizon):
+...         days = clv.units.duration_in_days(horizon)              # such as "90D"
+...         same = [1.5 * self.rate * days] * len(summary)
+...         ids = summary.ids.to_pylist()
+...         return pd.DataFrame({"customer_id": ids, "expected_purchases": same})
+>>> import clvmodel as clv, pandas as pd
+>>> orders = pd.DataFrame({"who": list("aabb"), "paid": [5.0, 5.0, 8.0, 9.0],
+...     "when": ["2024-01-01", "2024-02-01", "2024-01-09", "2024-03-30"]})
+>>> found = clv.backtest(orders, [Seasonal(), clv.RunRate()], customer="who", date="when",
+...                      value="paid", cutoffs="2024-02-29", check_leaks=True)
+>>> [result.error for result in found.results]
+[None, None]
+
+`summary.purchases` holds the single purchases up to the cutoff, for candidates that look at them;
+`summary.attributes` the columns of the backtest's `customers`. What else a backtest uses where a
+candidate has it:
+
+    fit(summary, horizon=None)        told how far ahead will be asked, such as "90D"
+    a column p_purchase               chance of any purchase: scored as target "active"
+    predict(..., quantiles=(...))     columns purchases_q05, value_q05 and the like: coverage, width
+    purchase_chances(summary, n, horizon)   P(exactly n), P(at most n) per customer: log score
+    expected_cumulative(summary, days)      the tracking curve before the cutoff
+    expected_frequencies(summary, most)     the histogram of repeat purchases before the cutoff
 """
 
 from __future__ import annotations

@@ -9,18 +9,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clvmodel.errors import DataError, FileError
 from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.fitting.fit import Fit
 from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
 from clvmodel.models.point import Seed
-from clvmodel.tables.cells import collapse
 from clvmodel.tables.files import write_text
 from clvmodel.tables.stored import StoredSummary
-from clvmodel.tables.summary import Array, Summary
-from clvmodel.units import days_in
+from clvmodel.tables.summary import Summary
 from clvmodel.value.candidates import check_summary
 from clvmodel.value.dates import predict_dates
 from clvmodel.value.drift import Reference, warn_of_drift
@@ -30,12 +26,13 @@ from clvmodel.value.path import predict_path
 from clvmodel.value.predictions import Options, predict
 from clvmodel.value.scoring import predict_to
 from clvmodel.value.totals import predict_total
+from clvmodel.value.track_record import TrackRecord
 
 FORMAT = "clvmodel.value_model/1"
 
 
 @dataclass(frozen=True, repr=False)
-class FittedValueModel:
+class FittedValueModel(TrackRecord):
     """A fitted purchase model with, where there are amounts, a fitted spend model."""
 
     purchases: Fit[Any]
@@ -276,25 +273,6 @@ class FittedValueModel:
         it. Raises DataError or ParameterError.
         """
         return explain(self, summary, customer, row=row)
-
-    def expected_cumulative(self, summary: Summary, days: Array) -> Array:
-        """Repeat purchases that the model expects from all customers together by each day.
-
-        `days` counts from the summary's start. Each customer counts as new at the first purchase;
-        nothing that came later is used: the tracking curve of the literature.
-        """
-        unit, model = days_in(self.purchases.unit), self.purchases.model
-        age = np.rint(summary.T * days_in(summary.unit))
-        if isinstance(model, CovariateModel):
-            cells = collapse([age, *model.design.codes(summary)])
-            since = np.maximum(days[:, None] - (np.max(age) - cells.columns[0]), 0.0) / unit
-            each = model.at_codes(cells.columns[1:]).expected_purchases(since)
-            return np.asarray(each @ cells.weight)
-        joined, number = np.unique(age.max() - age, return_counts=True)
-        since = np.maximum(days[:, None] - joined, 0.0)
-        distinct, where = np.unique(since, return_inverse=True)
-        curve = model.expected_purchases(distinct / unit)
-        return np.asarray(curve[where.reshape(since.shape)] @ number)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data: parameters and how they were found, no customers."""

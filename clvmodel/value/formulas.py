@@ -1,7 +1,10 @@
 """The formulas that companies use, as forecasts under the same protocol as the models.
 
 Each gives one lifetime number; its docstring states how that is scaled to a horizon. Definitions
-and conventions as found in shop platforms' guides, spreadsheets and textbooks, named there.
+and conventions as found in shop platforms' guides, spreadsheets and textbooks, named there. Most
+can be worked for the whole base (`level="base"`: the same number for everybody, as the guides do),
+for each RFM segment ("segment") or for each customer ("customer": own orders and revenue; what one
+customer cannot tell, a lifespan or a churn, is the base's).
 """
 
 from __future__ import annotations
@@ -11,42 +14,49 @@ from typing import Any
 
 import numpy as np
 
-from clvmodel.errors import DataError, ParameterError
-from clvmodel.tables.purchases import to_day
+from clvmodel.errors import ParameterError
 from clvmodel.tables.summary import Array, Summary
-from clvmodel.units import DAYS_IN_UNIT, DAYS_PER_YEAR, days_in, duration_in_days
-from clvmodel.value.candidates import check_summary, checked, prediction_table
+from clvmodel.units import DAYS_PER_YEAR, days_in
+from clvmodel.value.candidates import checked
+from clvmodel.value.churn_formulas import ChurnForecast as ChurnForecast
+from clvmodel.value.churn_formulas import ChurnFormula as ChurnFormula
+from clvmodel.value.churn_formulas import measured_churn
+from clvmodel.value.levels import BASE, Groups, as_table, fit_at_level, per, plain, titled
+from clvmodel.value.windows import history_days as history_days
+from clvmodel.value.windows import window_activity as window_activity
 
 YOUNG_SHOP_YEARS = 3.0
-_MONTH = DAYS_IN_UNIT["M"]
 
 
 @dataclass(frozen=True, repr=False)
 class LifespanForecast:
-    """The same yearly purchases and value for everybody, for the rest of a fixed lifespan."""
+    """The same yearly purchases and value for the rest of a fixed lifespan: all's, or by group."""
 
     name: str
-    purchases_per_year: float
-    value_per_year: float | None
-    lifespan: float
+    purchases_per_year: Any
+    value_per_year: Any
+    lifespan: Any
     assumptions: str
 
     kind = "formula"
 
     @property
-    def lifetime_value(self) -> float | None:
+    def lifetime_value(self) -> Any:
         """The formula's own number: revenue of a customer over the lifespan."""
         return None if self.value_per_year is None else self.value_per_year * self.lifespan
 
+    def ahead(self, summary: Summary, days: float, code: Any) -> tuple[Array, Array | None]:
+        """Purchases and value of each customer within `days`, given each one's group."""
+        years = np.minimum(days / DAYS_PER_YEAR, self.lifespan)
+        worth = None if self.value_per_year is None else self.value_per_year * years
+        return spread(self.purchases_per_year * years, code, summary), (
+            None if worth is None else spread(worth, code, summary)
+        )
+
     def predict(self, summary: Summary, horizon: Any, *, margin: float = 1.0) -> Any:
         """Predict each customer's next `horizon`: the yearly numbers, at most for the lifespan."""
-        years = min(checked(summary, horizon, margin) / DAYS_PER_YEAR, self.lifespan)
-        same = np.full(len(summary), years)
-        value = None if self.value_per_year is None else margin * self.value_per_year * same
-        return prediction_table(
-            summary,
-            {"expected_purchases": self.purchases_per_year * same, "expected_value": value},
-        )
+        days = checked(summary, horizon, margin)
+        return as_table(summary, *self.ahead(summary, days, 0), margin)
 
     def __repr__(self) -> str:
         """Return the name, the numbers and the assumptions."""
@@ -60,34 +70,45 @@ class StoreFormula:
     CLV = AOV x F x L. AOV = revenue / orders; F = orders / distinct customers, per year of history
     (its length from the first to the last day observed); L = `lifespan` in years: a number, or
     "measured" (mean time from first to last purchase, one-purchase customers counting 0: censored,
-    so too low), or "auto": measured if the history covers at least three years, else the three
-    years that are usually assumed for a young shop (a convention, not a measurement).
+    so too low), or "churn" (1 / annual churn, measured as by `ChurnFormula` over windows of a year,
+    or of half of a shorter history), or "auto": measured if the history covers at least three
+    years, else the three years that are usually assumed for a young shop (a convention, not a
+    measurement).
 
     Scaled to a horizon h as AOV x F x min(h, L): every customer, however old, is taken to be at
-    the beginning of the lifespan. Orders of one day count as one.
+    the beginning of the lifespan. Orders of one day count as one. `level`: see this module.
 
     Source: guides to the formula such as churnmiser.com (how to calculate customer lifetime value,
-    Shopify) and tryluz.com (average customer lifespan).
+    Shopify) and tryluz.com (average customer lifespan); 1 / churn: marketingstudyguide.com.
     """
 
     lifespan: float | str = "auto"
+    level: str = BASE
 
     kind = "formula"
-    name = "Store formula"
 
-    def fit(self, summary: Summary) -> LifespanForecast:
+    @property
+    def name(self) -> str:
+        """Name of the formula and its level."""
+        return titled("Store formula", self.level)
+
+    def fit(self, summary: Summary) -> Any:
         """Take the averages of a summary."""
-        check_summary(summary)
+        return fit_at_level(self, summary)
+
+    def numbers(self, summary: Summary, of: Groups, base: Any = None) -> LifespanForecast:
+        """Take the averages of each group."""
         years = history_days(summary) / DAYS_PER_YEAR
-        orders = float(summary.frequency.sum()) + len(summary)
-        frequency = orders / len(summary) / years
-        lifespan, how = _lifespan("lifespan", self.lifespan, summary, years)
+        customers, orders = of.counts(), of.sums(summary.frequency + 1)
+        frequency = plain(per(orders, customers) / years)
+        lifespan, how = _lifespan("lifespan", self.lifespan, summary, of, base, years)
         revenue = summary.total_value
+        value = None if revenue is None else plain(per(of.sums(revenue), customers) / years)
+        if of.size > 1:
+            return LifespanForecast(self.name, frequency, value, lifespan, "")
         text = f"{frequency:.3g} orders per customer and year x {lifespan:.3g} years {how}"
-        value = None
         if revenue is not None:
-            order_value = float(revenue.sum()) / orders
-            value = order_value * frequency
+            order_value = float(revenue.sum()) / float(orders[0])
             text = (
                 f"average order value {order_value:,.2f} x {text} = lifetime value "
                 f"{value * lifespan:,.2f}"
@@ -102,31 +123,41 @@ class ProfitRetention:
     Annual profit (here revenue; `predict` applies the margin) of the last year of history, or of
     all of it scaled to a year if it is shorter, divided by the customers who bought in it.
     `retention`: years, a number, or "measured" as for `StoreFormula` (first to last purchase,
-    one-purchase customers counting 0: censored, so too low).
+    one-purchase customers counting 0: censored, so too low), or "churn", as there.
 
-    Scaled to a horizon h as annual profit x min(h, retention), for every customer.
+    Scaled to a horizon h as annual profit x min(h, retention), for every customer. `level`: see
+    this module.
 
     Source: marketingstudyguide.com, main CLV formula.
     """
 
     retention: float | str = "measured"
+    level: str = BASE
 
     kind = "formula"
-    name = "Profit x retention"
 
-    def fit(self, summary: Summary) -> LifespanForecast:
+    @property
+    def name(self) -> str:
+        """Name of the formula and its level."""
+        return titled("Profit x retention", self.level)
+
+    def fit(self, summary: Summary) -> Any:
         """Take the averages of a summary."""
-        check_summary(summary)
+        return fit_at_level(self, summary)
+
+    def numbers(self, summary: Summary, of: Groups, base: Any = None) -> LifespanForecast:
+        """Take the averages of each group."""
         days = min(history_days(summary), DAYS_PER_YEAR)
         count, revenue = window_activity(summary, days, 0)
-        buyers = max(int((count > 0).sum()), 1)
+        buyers = of.sums(count > 0)
         years = days / DAYS_PER_YEAR
-        retention, how = _lifespan("retention", self.retention, summary)
-        orders = float(count.sum()) / buyers / years
+        retention, how = _lifespan("retention", self.retention, summary, of, base)
+        orders = plain(per(of.sums(count), buyers) / years)
+        value = None if revenue is None else plain(per(of.sums(revenue), buyers) / years)
+        if of.size > 1:
+            return LifespanForecast(self.name, orders, value, retention, "")
         text = f"{orders:.3g} orders per buyer and year x {retention:.3g} years {how}"
-        value = None
         if revenue is not None:
-            value = float(revenue.sum()) / buyers / years
             text = (
                 f"annual revenue per buyer {value:,.2f} x retention {retention:.3g} years {how} = "
                 f"lifetime value {value * retention:,.2f}"
@@ -134,133 +165,86 @@ class ProfitRetention:
         return LifespanForecast(self.name, orders, value, retention, text + ".")
 
 
-@dataclass(frozen=True, repr=False)
-class ChurnForecast:
-    """The same monthly purchases and value for everyone active, shrinking by a monthly churn."""
+@dataclass(frozen=True)
+class CourseFormula:
+    """Average order value x frequency / (1 - repeat rate): the formula of many course notebooks.
 
-    name: str
-    purchases_per_month: float
-    value_per_month: float | None
-    monthly_churn: float
-    window_days: float
-    assumptions: str
+    Frequency = orders per customer over the whole history, repeat rate = share of customers with
+    more than one order, "churn" = 1 - repeat rate. That churn is not per unit of time, so the
+    result has no time either; read here as frequency per length of history and a lifespan of
+    1 / churn such lengths. A baseline because it is so common, not because it is sound. (The
+    notebooks' profit margin of 10% is left to `margin`.)
+
+    Scaled to a horizon h as revenue per customer and year x min(h, lifespan).
+
+    Source: public notebooks on "CLTV" of online-retail data, all with this text.
+    """
+
+    level: str = BASE
 
     kind = "formula"
 
     @property
-    def lifetime_value(self) -> float | None:
-        """The formula's own number: revenue per month / monthly churn; infinite if nobody left."""
-        if self.value_per_month is None:
-            return None
-        return self.value_per_month / self.monthly_churn if self.monthly_churn else float("inf")
+    def name(self) -> str:
+        """Name of the formula and its level."""
+        return titled("Course formula", self.level)
 
-    def predict(self, summary: Summary, horizon: Any, *, margin: float = 1.0) -> Any:
-        """Predict each customer's next `horizon`: active customers alike, lapsed ones 0."""
-        months = checked(summary, horizon, margin) / _MONTH
-        stay = 1 - self.monthly_churn
-        lasting = months if stay == 1 else (1 - stay**months) / self.monthly_churn
-        silent = np.rint((summary.T - summary.recency) * days_in(summary.unit))
-        active = np.where(silent < self.window_days, lasting, 0.0)
-        value = None if self.value_per_month is None else margin * self.value_per_month * active
-        return prediction_table(
-            summary,
-            {"expected_purchases": self.purchases_per_month * active, "expected_value": value},
-        )
+    def fit(self, summary: Summary) -> Any:
+        """Take the averages of a summary."""
+        return fit_at_level(self, summary)
 
-    def __repr__(self) -> str:
-        """Return the name, the numbers and the assumptions."""
-        return f"{self.name}: {self.assumptions}"
-
-
-@dataclass(frozen=True)
-class ChurnFormula:
-    """Revenue per customer and month x gross margin / monthly churn rate (from subscriptions).
-
-    A customer is active if there was a purchase within the last `window` (default "90D", a common
-    rule of thumb; half of the history if that is shorter). Revenue per month is that of the last
-    window per active customer. Churn: the share of those active in the window before who did not
-    buy in the last one, turned into a monthly rate; or `monthly_churn`, a number in (0, 1].
-
-    Scaled to a horizon of h months as revenue per month x (1 - (1 - churn)^h) / churn, of which
-    the lifetime number is the limit; lapsed customers get 0. `predict` applies the margin.
-
-    Source: the SaaS formula LTV = ARPA x gross margin % / churn rate.
-    """
-
-    window: Any = "90D"
-    monthly_churn: float | None = None
-
-    kind = "formula"
-    name = "Churn formula"
-
-    def fit(self, summary: Summary) -> ChurnForecast:
-        """Measure activity and churn in the last two windows of a summary."""
-        check_summary(summary)
-        given = self.monthly_churn
-        number = isinstance(given, int | float | np.number)
-        if given is not None and not (number and 0 < given <= 1):
-            raise ParameterError.out_of_range("monthly_churn", given, "a number in (0, 1]")
-        wanted = duration_in_days(self.window, argument="window")
-        days = float(max(min(np.floor(wanted), history_days(summary) // 2), 1))
-        recent, revenue = window_activity(summary, days, 0)
-        before, _ = window_activity(summary, days, days)
-        active, was_active = int((recent > 0).sum()), int((before > 0).sum())
-        months = days / _MONTH
-        how = "given"
-        churn = self.monthly_churn
-        if churn is None:
-            if active and not was_active:
-                raise DataError(
-                    f"Nobody bought in the {days:.0f} days before the last {days:.0f}: churn "
-                    "cannot be measured; give monthly_churn."
-                )
-            kept = float(((recent > 0) & (before > 0)).sum() / max(was_active, 1))
-            churn = float(1 - kept ** (1 / months))
-            how = f"measured: {kept:.0%} of the buyers of the {days:.0f} days before bought again"
-        orders = float(recent.sum()) / max(active, 1) / months
-        text = (
-            f"monthly churn {churn:.1%} ({how}); active means a purchase within {days:.0f} days "
-            f"({active:,} customers), the others get 0"
-        )
-        value = None
-        if revenue is not None:
-            value = float(revenue.sum()) / max(active, 1) / months
+    def numbers(self, summary: Summary, of: Groups, base: Any = None) -> LifespanForecast:
+        """Take the averages of each group."""
+        years = history_days(summary) / DAYS_PER_YEAR
+        customers, orders = of.counts(), of.sums(summary.frequency + 1)
+        repeat = per(of.sums(summary.frequency > 0), customers)
+        churn = 1 - repeat
+        endless = np.where(churn > 0, years / np.where(churn > 0, churn, 1.0), np.inf)
+        lifespan = plain(endless) if base is None else base.lifespan
+        frequency = plain(per(orders, customers) / years)
+        revenue = summary.total_value
+        value = None if revenue is None else plain(per(of.sums(revenue), customers) / years)
+        text = ""
+        if of.size == 1:
             text = (
-                f"revenue per active customer and month {value:,.2f} / {text}; lifetime value "
-                f"{value / churn if churn else float('inf'):,.2f}"
+                f"{orders[0] / customers[0]:.3g} orders per customer, churn "
+                f"{churn[0]:.0%} (customers with one order): a lifespan of {lifespan:.3g} years."
             )
-        return ChurnForecast(self.name, orders, value, churn, days, text + ".")
+        return LifespanForecast(self.name, frequency, value, lifespan, text)
 
 
-def history_days(summary: Summary) -> float:
-    """Length of the observed history in days, first and last day included."""
-    return float(np.rint(np.max(summary.T) * days_in(summary.unit))) + 1.0
+def spread(values: Any, code: Any, summary: Summary) -> Array:
+    """One number per customer: the group's, or everybody's."""
+    each = values[code] if np.ndim(values) else values
+    return np.broadcast_to(each, (len(summary),)).astype(float)
 
 
 def _lifespan(
-    argument: str, wanted: float | str, summary: Summary, young: float | None = None
-) -> tuple[float, str]:
+    argument: str,
+    wanted: float | str,
+    summary: Summary,
+    of: Groups,
+    base: Any = None,
+    young: float | None = None,
+) -> tuple[Any, str]:
     """Years of a lifespan and where they are from; `young` is the history's length for "auto"."""
+    if base is not None:
+        return base.lifespan, ""
     if isinstance(wanted, str):
-        allowed = ["measured"] + ([] if young is None else ["auto"])
+        allowed = ["measured", "churn"] + ([] if young is None else ["auto"])
         if wanted not in allowed:
             listed = " or ".join(map(repr, allowed))
             raise ParameterError.out_of_range(argument, wanted, f"{listed}, or a number of years")
+        if wanted == "churn":
+            days = min(history_days(summary) // 2, DAYS_PER_YEAR)
+            kept = measured_churn(summary, days, of)[2]
+            annual = 1 - kept ** (DAYS_PER_YEAR / days)
+            years = np.where(annual > 0, 1 / np.where(annual > 0, annual, 1.0), np.inf)
+            return plain(years), "(1 / annual churn, measured)"
         if wanted == "auto" and young is not None and young < YOUNG_SHOP_YEARS:
             return YOUNG_SHOP_YEARS, f"(assumed: the history covers {young:.2g} years)"
-        mean = float(summary.recency.mean()) * days_in(summary.unit) / DAYS_PER_YEAR
-        return mean, "(measured: first to last purchase, one-purchase customers 0)"
+        mean = per(of.sums(summary.recency), of.counts()) * days_in(summary.unit) / DAYS_PER_YEAR
+        return plain(mean), "(measured: first to last purchase, one-purchase customers 0)"
     if not (isinstance(wanted, int | float | np.number) and np.isfinite(wanted) and wanted > 0):
         raise ParameterError.out_of_range(argument, wanted, "finite and > 0 years")
     return float(wanted), "(given)"
-
-
-def window_activity(summary: Summary, days: float, ago: float) -> tuple[Array, Array | None]:
-    """Purchases and value per customer in a window of `days` that ended `ago` days before now."""
-    if summary.purchases is None or summary.end is None:
-        raise DataError(
-            "This formula looks at single purchases, which a summary made from a table does not "
-            "have; make it from the orders with clv.summarize."
-        )
-    end = to_day(summary.end) - round(ago)
-    return summary.purchases.within(end - round(days), end)

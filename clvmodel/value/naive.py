@@ -10,10 +10,10 @@ import numpy as np
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 from clvmodel.value.candidates import checked, prediction_table
-from clvmodel.value.formulas import history_days, window_activity
+from clvmodel.value.windows import history_days, window_activity
 
 
-class _Naive:
+class Naive:
     """A forecast that learns nothing: it is its own fit."""
 
     kind: ClassVar[str] = "naive"
@@ -30,7 +30,7 @@ class _Naive:
 
 
 @dataclass(frozen=True)
-class RunRate(_Naive):
+class RunRate(Naive):
     """Each customer's own rate goes on: repeat purchases per time since the first, times h.
 
     The rate is frequency / T, so a one-purchase customer is forecast to buy nothing; value is the
@@ -51,7 +51,7 @@ class RunRate(_Naive):
 
 
 @dataclass(frozen=True)
-class LastPeriod(_Naive):
+class LastPeriod(Naive):
     """Each customer repeats the last horizon-long period, first purchases included.
 
     Where the history is shorter than the horizon, the whole history is scaled up to its length.

@@ -74,8 +74,9 @@ def test_winner_and_ranking():
             ranking = cdnow().ranking(target, metric)
             values = [row[metric] for row in ranking if row[metric] is not None]
             assert all(row[metric] is None for row in ranking[len(values) :])
-            direction = {"bias": abs, "spearman": lambda v: -v, "top_decile": lambda v: -v}
-            assert values == sorted(values, key=direction.get(metric, float))
+            up = metric in ("spearman", "top_decile", "gini")
+            key = abs if metric == "bias" else float
+            assert values == sorted(values, key=key, reverse=up)
             assert cdnow().winner(target, metric) == ranking[0]["candidate"]
     assert cdnow().winner("purchases", "rmse").startswith("BG/NBD")
     with pytest.raises(ParameterError, match="metric == 'mse'"):
@@ -162,7 +163,18 @@ def test_without_amounts():
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"cutoffs": ["1997-06-30", "1997-09-30"]}, ParameterError),
+        ({"cutoffs": ["1997-09-30", "1997-09-30"]}, ParameterError),
+        ({"cutoffs": ["1997-06-30"], "n_cutoffs": 2}, ParameterError),
+        ({"cutoffs": None, "n_cutoffs": 0}, ParameterError),
+        ({"cutoffs": None, "n_cutoffs": 3}, DataError),
+        ({"min_history": "300D"}, DataError),
+        ({"horizon": []}, ParameterError),
+        ({"horizon": ["13W", "91D"]}, ParameterError),
+        ({"groups": ["cohort", "cohort"]}, ParameterError),
+        ({"groups": ["chanel"]}, ClvError),
+        ({"reference": "nobody"}, ParameterError),
+        ({"bootstrap": -1}, ParameterError),
+        ({"level": 1.0}, ParameterError),
         ({"cutoffs": []}, ParameterError),
         ({"candidates": []}, ParameterError),
         ({"cutoffs": ["1998-06-30"]}, DataError),

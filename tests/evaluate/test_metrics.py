@@ -6,6 +6,7 @@ from scipy.stats import spearmanr
 
 from clvmodel.evaluate.metrics import (
     BEST,
+    CHANCE_METRICS,
     METRICS,
     bias,
     mae,
@@ -44,6 +45,9 @@ def test_a_perfect_prediction():
         "rmse": 0.0,
         "spearman": pytest.approx(1.0),
         "top_decile": pytest.approx(0.25),
+        "gini": pytest.approx(1.0),
+        "poisson_deviance": pytest.approx(0.0, abs=1e-12),
+        "tweedie_deviance": pytest.approx(0.0, abs=1e-12),
     }
 
 
@@ -109,7 +113,7 @@ def test_values_are_plain_numbers():
 
 
 def test_best_sorts_the_best_first():
-    assert set(BEST) == set(METRICS)
+    assert set(BEST) == {*METRICS, *CHANCE_METRICS, "log_score"}
     assert min([-0.5, 0.1, 0.3], key=BEST["bias"]) == 0.1
     assert min([0.1, 0.3], key=BEST["mae"]) == min([0.1, 0.3], key=BEST["rmse"]) == 0.1
     assert min([0.1, 0.9], key=BEST["spearman"]) == min([0.1, 0.9], key=BEST["top_decile"]) == 0.9
