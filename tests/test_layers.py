@@ -24,6 +24,7 @@ STRANGERS = {("models", "tables"), ("tables", "models")}
 # Imported inside functions of these files only, so that nothing else needs the package.
 OWNED = {
     "duckdb": {"tables/duckdb_source.py"},
+    "pyspark": {"tables/spark_source.py"},
     "pandas": {"tables/frames.py", "fitting/lifetimes_engine.py"},
     "lifetimes": {"fitting/lifetimes_engine.py"},
     "arviz": {"fitting/posterior.py"},

@@ -24,13 +24,18 @@ PRESET_COLUMNS = Columns("customer", "date", "value")
 
 
 class Fate(NamedTuple):
-    """The rows that met one fate: how many, their days, a bad field, the sum of their amounts."""
+    """The rows that met one fate: how many, their days, a bad field, the sum of their amounts.
+
+    `negative` counts negative amounts among them, and `least` is the least amount.
+    """
 
     rows: int
     first: int | None
     last: int | None
     bad: str | None
     amount: float
+    negative: int
+    least: float | None
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,8 @@ def _connect(rules: Rules, spill: str, ordered: bool) -> duckdb.DuckDBPyConnecti
     }
     if rules.memory_limit is not None:
         config["memory_limit"] = rules.memory_limit
+    if rules.threads is not None:
+        config["threads"] = rules.threads
     try:
         return duckdb.connect(config=config)
     except duckdb.Error:

@@ -187,7 +187,8 @@ PAIR = """
 ACCOUNT = """
     SELECT fate, count(*) AS rows, min(day) AS first, max(day) AS last, min(bad) AS bad,
            coalesce(sum(value ORDER BY value)
-                    FILTER (WHERE fate <> 'used' AND isfinite(value)), 0) AS amount
+                    FILTER (WHERE fate <> 'used' AND isfinite(value)), 0) AS amount,
+           count(*) FILTER (WHERE value < 0) AS negative, min(value) AS least
     FROM judged GROUP BY fate"""
 
 

@@ -187,12 +187,9 @@ def refuse(found: Judged) -> None:
             f"The last order is dated {max(known)}, in the future; name the last day of "
             "observation with end to leave such orders out."
         )
-    if rules.refunds == "error":
-        number, least = found.query(
-            "SELECT count(*), min(value) FROM judged WHERE fate = 'used' AND value < 0"
-        )[0]
-        if number:
-            raise DataError(
-                f"refunds='error', and {number:,} rows have negative amounts, the least is "
-                f"{least:,.2f}: mend them, or choose refunds='net' or 'drop'."
-            )
+    if rules.refunds == "error" and "used" in fates and fates["used"].negative:
+        used = fates["used"]
+        raise DataError(
+            f"refunds='error', and {used.negative:,} rows have negative amounts, the least is "
+            f"{used.least:,.2f}: mend them, or choose refunds='net' or 'drop'."
+        )
