@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).parents[1] / "clvmodel"
 
 # Order of the layers, and what each may import from outside the standard library.
 LAYERS = [
-    ({"errors", "units"}, {"numpy"}),
+    ({"errors", "units", "__version__"}, {"numpy"}),
     ({"numerics"}, {"numpy", "scipy"}),
     ({"models"}, {"numpy", "scipy"}),
     ({"tables"}, {"numpy", "narwhals", "pyarrow"}),

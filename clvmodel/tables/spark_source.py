@@ -96,27 +96,28 @@ def spark_errors(what: str = "") -> Iterator[None]:
 
 
 _RAISED = re.compile(r"^(?:[a-z_]\w*\.)*([A-Z]\w*(?:Error|Exception)): (.+)$", re.MULTILINE)
+_CAUSED = re.compile(r"^Caused by: (?:[\w.$]+: )?(.+)$", re.MULTILINE)
 
 
 def _in_one_line(error: Exception, what: str) -> ClvError:
     """Our error that a task raised, or a SparkError with the innermost reason."""
     text = str(error)
-    raised = _RAISED.findall(text[text.rfind("Traceback (most recent call last)") :])
-    if raised and "Traceback" in text:
+    _, traced, trace = text.rpartition("Traceback (most recent call last)")
+    raised = _RAISED.findall(trace) if traced else []
+    if raised:
         kind, message = raised[0]
         ours = getattr(errors, kind, None)
         if isinstance(ours, type) and issubclass(ours, ClvError) and ours is not ConvergenceError:
             return ours(message)
         return SparkError(f"{what}a task of the Spark job failed: {kind}: {message[:300]}")
-    first = " ".join(text.split("\n\n")[0].split("\n\tat ")[0].split())
-    return SparkError(f"{what}the Spark job failed: {first[:300]}")
+    caused = _CAUSED.findall(text)
+    reason = caused[-1] if caused else text.split("\n\tat ")[0].split("\n==")[0]
+    return SparkError(f"{what}the Spark job failed: {' '.join(reason.split())[:300]}")
 
 
 def arrow_schema(frame: Any) -> pa.Schema:
-    """Types of a Spark table's columns, in Arrow."""
-    from pyspark.sql.pandas.types import to_arrow_schema
-
-    return to_arrow_schema(frame.schema)
+    """Types of a Spark table's columns, in Arrow; times with a zone in that of the session."""
+    return frame.limit(0).toArrow().schema
 
 
 def spark_schema(schema: pa.Schema) -> Any:
@@ -136,11 +137,7 @@ def plain(schema: pa.Schema) -> pa.Schema:
 
 def collected(frame: Any) -> pa.Table:
     """The rows of a small Spark table."""
-    if hasattr(frame, "toArrow"):
-        return frame.toArrow()
-    from pyspark.sql.pandas.types import to_arrow_schema  # Spark 3.5
-
-    return pa.Table.from_batches(frame._collect_as_arrow(), to_arrow_schema(frame.schema))
+    return frame.toArrow()
 
 
 def quoted(name: str) -> str:

@@ -107,17 +107,19 @@ class _Scores:
     silent_until: Any
     dates: bool
 
+    @property
+    def model(self) -> Any:
+        """The fitted model, with its cells if they came along."""
+        if not self.cells:
+            return self.fitted
+        fits = zip(self.fitted.fits, self.cells, strict=True)
+        purchases, *spend = (replace(fit, cells=cells) for fit, cells in fits)
+        return replace(self.fitted, purchases=purchases, spend=spend[0] if spend else None)
+
     def __call__(self, summary: Summary) -> Any:
         """Return the Arrow table of their predictions."""
-        fitted = self.fitted
-        if self.cells:
-            purchases, *spend = (
-                replace(fit, cells=cells)
-                for fit, cells in zip(fitted.fits, self.cells, strict=True)
-            )
-            fitted = replace(fitted, purchases=purchases, spend=spend[0] if spend else None)
         return _predicted(
-            fitted, summary, self.horizon, self.options, self.silent_until, self.dates
+            self.model, summary, self.horizon, self.options, self.silent_until, self.dates
         )
 
 
