@@ -61,10 +61,11 @@ class _Folder:
             and self._files.getFileStatus(self._target).isDirectory()
         ):
             names = [each.getPath().getName() for each in self._files.listStatus(self._target)]
-            if any(not name.startswith(("part-", "_", ".")) for name in names):
+            others = [name for name in names if not name.startswith(("part-", "_", "."))]
+            if others:
                 raise FileError(
                     f"{self.out} cannot be written: it is a folder that holds other files than "
-                    f"Spark's, such as {next(n for n in names if n[0] not in '_.')!r}."
+                    f"Spark's, such as {others[0]!r}."
                 )
         return self
 
