@@ -25,6 +25,7 @@ _HOME = {
     "StoredSummary": "clvmodel.tables.stored",
     "summarize_to": "clvmodel.tables.stored",
     "open_summary": "clvmodel.tables.stored",
+    "SparkSummary": "clvmodel.tables.spark_summary",
     "OpportunitySummary": "clvmodel.tables.opportunities",
     "summarize_opportunities": "clvmodel.tables.opportunities",
     "Audit": "clvmodel.tables.audit",
@@ -84,6 +85,7 @@ _HOME = {
     "IntegrationError": "clvmodel.errors",
     "MissingDependencyError": "clvmodel.errors",
     "ParameterError": "clvmodel.errors",
+    "SparkError": "clvmodel.errors",
     "UnitError": "clvmodel.errors",
 }
 
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from clvmodel.errors import IntegrationError as IntegrationError
     from clvmodel.errors import MissingDependencyError as MissingDependencyError
     from clvmodel.errors import ParameterError as ParameterError
+    from clvmodel.errors import SparkError as SparkError
     from clvmodel.errors import UnitError as UnitError
     from clvmodel.evaluate.backtest import backtest as backtest
     from clvmodel.evaluate.blend import Blend as Blend
@@ -130,6 +133,7 @@ if TYPE_CHECKING:
     from clvmodel.tables.holdout import holdout_split as holdout_split
     from clvmodel.tables.opportunities import OpportunitySummary as OpportunitySummary
     from clvmodel.tables.opportunities import summarize_opportunities as summarize_opportunities
+    from clvmodel.tables.spark_summary import SparkSummary as SparkSummary
     from clvmodel.tables.stored import StoredSummary as StoredSummary
     from clvmodel.tables.stored import open_summary as open_summary
     from clvmodel.tables.stored import summarize_to as summarize_to

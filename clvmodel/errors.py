@@ -65,6 +65,10 @@ class FileError(ClvError, OSError):
     """A file cannot be read or written."""
 
 
+class SparkError(ClvError, RuntimeError):
+    """A Spark job failed; the message has its reason, and the cause the whole story."""
+
+
 class IntegrationError(ClvError, ArithmeticError):
     """An integral did not reach its accuracy; no number is returned rather than a wrong one."""
 

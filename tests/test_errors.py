@@ -18,6 +18,7 @@ TREE = {
     "ColumnError": KeyError,
     "UnitError": ValueError,
     "FileError": OSError,
+    "SparkError": RuntimeError,
     "IntegrationError": ArithmeticError,
     "MissingDependencyError": ImportError,
     "ConvergenceError": RuntimeError,

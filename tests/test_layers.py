@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).parents[1] / "clvmodel"
 
 # Order of the layers, and what each may import from outside the standard library.
 LAYERS = [
-    ({"errors", "units"}, {"numpy"}),
+    ({"errors", "units", "__version__"}, {"numpy"}),
     ({"numerics"}, {"numpy", "scipy"}),
     ({"models"}, {"numpy", "scipy"}),
     ({"tables"}, {"numpy", "narwhals", "pyarrow"}),
@@ -24,6 +24,7 @@ STRANGERS = {("models", "tables"), ("tables", "models")}
 # Imported inside functions of these files only, so that nothing else needs the package.
 OWNED = {
     "duckdb": {"tables/duckdb_source.py"},
+    "pyspark": {"tables/spark_source.py"},
     "pandas": {"tables/frames.py", "fitting/lifetimes_engine.py"},
     "lifetimes": {"fitting/lifetimes_engine.py"},
     "arviz": {"fitting/posterior.py"},

@@ -8,7 +8,17 @@ import pytest
 
 import clvmodel as clv
 
-HEAVY = ("pandas", "matplotlib", "duckdb", "lifetimes", "jinja2", "typer", "scipy", "pyarrow")
+HEAVY = (
+    "pandas",
+    "matplotlib",
+    "duckdb",
+    "lifetimes",
+    "jinja2",
+    "typer",
+    "scipy",
+    "pyarrow",
+    "pyspark",
+)
 
 
 @pytest.mark.parametrize("name", clv.__all__)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from clvmodel.errors import ColumnError, FileError, ParameterError
 from clvmodel.tables import sources
 from clvmodel.tables.frames import DEFAULT_KIND, column_names, local_batches, open_frame
-from clvmodel.tables.orders_sql import ACCOUNT, PAIR, Columns, daily, judged, literal, quote
+from clvmodel.tables.orders_sql import PAIR, Columns, account, daily, judged, literal, quote
 from clvmodel.tables.rules import Rules
 
 if TYPE_CHECKING:
@@ -24,13 +24,18 @@ PRESET_COLUMNS = Columns("customer", "date", "value")
 
 
 class Fate(NamedTuple):
-    """The rows that met one fate: how many, their days, a bad field, the sum of their amounts."""
+    """The rows that met one fate: how many, their days, a bad field, the sum of their amounts.
+
+    `negative` counts negative amounts among them, and `least` is the least amount.
+    """
 
     rows: int
     first: int | None
     last: int | None
     bad: str | None
     amount: float
+    negative: int
+    least: float | None
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def judged_orders(
         check_columns(named, list(types), rules.order_id)
         _check_format(connection, rules.date_format)
         _rows(connection, judged(types, named, rules))
-        fates = {row[0]: Fate(*row[1:]) for row in _rows(connection, ACCOUNT)}
+        fates = {row[0]: Fate(*row[1:]) for row in _rows(connection, account(rules))}
         if rules.paired:
             _rows(connection, PAIR)
         yield Judged(connection, named, rules, types, fates, kind)
@@ -160,6 +165,8 @@ def _connect(rules: Rules, spill: str, ordered: bool) -> duckdb.DuckDBPyConnecti
     }
     if rules.memory_limit is not None:
         config["memory_limit"] = rules.memory_limit
+    if rules.threads is not None:
+        config["threads"] = rules.threads
     try:
         return duckdb.connect(config=config)
     except duckdb.Error:

@@ -34,6 +34,8 @@ def open_frame(
     table: Any, columns: Sequence[str] | None = None, what: str = "orders"
 ) -> tuple[pa.Table | pa.RecordBatchReader, str]:
     """Open a frame like `read_frame`: a table, or batches, read once, where its engine has them."""
+    if isinstance(table, pa.RecordBatchReader):
+        return local_batches(table), "pyarrow"
     frame = _as_frame(table, what)
     names = list(columns or column_names(table, what))
     kind = frame.implementation.name.lower()
@@ -63,6 +65,12 @@ def _batches(frame: Any, what: str) -> pa.RecordBatchReader:
         if backend.name == "duckdb" and not hasattr(backend.con, "fetch_record_batch"):
             return native.to_pyarrow().to_reader(_BATCH)  # Ibis 12 has no batches of DuckDB 2
         return native.to_pyarrow_batches(chunk_size=_BATCH)
+    if frame.implementation.is_pyspark() or frame.implementation.is_pyspark_connect():
+        raise DataError(
+            f"{what} is a Spark table, which summarize, holdout_split and backtest can read, and "
+            "nothing else here: give a part that fits into memory, such as "
+            "frame.sample(0.01).toPandas(), or write it to Parquet files and give their path."
+        )
     name = frame.implementation.name.lower()
     raise DataError(
         f"{what} is a lazy {name} table, which cannot be read here; collect it into a pandas, "
@@ -98,6 +106,8 @@ def in_local_time(table: pa.Table) -> pa.Table:
 
 def column_names(table: Any, what: str = "orders") -> list[str]:
     """Names of the columns of any frame that `read_frame` takes; no two may be alike."""
+    if isinstance(table, pa.RecordBatchReader):
+        return list(table.schema.names)
     try:
         return list(_as_frame(table, what).collect_schema().names())
     except DuplicateError as error:
@@ -120,7 +130,7 @@ def _as_frame(table: Any, what: str) -> Any:
 def native_frame(columns: Mapping[str, Any] | pa.Table, kind: str = DEFAULT_KIND) -> Any:
     """Build a frame of the given kind ("pandas", "polars", "duckdb", ...) from columns."""
     table = columns if isinstance(columns, pa.Table) else pa.table(dict(columns))
-    if kind == "pandas":
+    if kind in ("pandas", "pyspark"):  # what was made of a Spark table here is not in the cluster
         return table.to_pandas()
     if kind == POLARS_LAZY:
         return nw.from_arrow(table, backend="polars").to_native().lazy()

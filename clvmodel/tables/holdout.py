@@ -13,6 +13,8 @@ from clvmodel.errors import DataError
 from clvmodel.tables.purchases import Purchases, from_day, to_day
 from clvmodel.tables.reading import columns_of, read_purchases
 from clvmodel.tables.rules import rules, unpaired
+from clvmodel.tables.spark_source import is_spark
+from clvmodel.tables.spark_summary import purchases_from_spark
 from clvmodel.tables.summary import Summary
 from clvmodel.units import horizon_in_days, parse_date
 
@@ -63,11 +65,14 @@ def holdout_split(
     the cutoff are subtracted before it (refunds="drop" leaves them out on both sides).
     Only orders up to the cutoff enter the calibration summary. By default the holdout is the last
     half of the history, at most a year: a judgement, which leaves as much to learn from as to
-    check against. Both windows are aggregated by the same code. Raises as `summarize` does, and
+    check against. Both windows are aggregated by the same code. Of a PySpark table with more than a
+    million customers, a million are taken, by a hash of their ids: totals are then theirs, and the
+    reconciliation says so. Raises as `summarize` does, and
     DataError if the holdout is not covered by the orders.
     """
     how = unpaired(rules(**reading))
-    history = read_purchases(orders, columns_of(customer, date, value, how), how)
+    read = purchases_from_spark if is_spark(orders) else read_purchases
+    history = read(orders, columns_of(customer, date, value, how), how)
     first, last = history.first_day, how.end or history.last_order
     observed = (last - first).days + 1
     if cutoff is None and horizon is None:

@@ -188,10 +188,14 @@ PAIR = """
       AND judged.order_id = first_line.order_id AND judged.moment <> first_line.moment"""
 """Every line and refund of an order counts when its first line did."""
 
-ACCOUNT = """
+
+def account(rules: Rules) -> str:
+    """SQL of the fates of the rows of `judged`: the fields of a `Fate` for each."""
+    return f"""
     SELECT fate, count(*) AS rows, min(day) AS first, max(day) AS last, min(bad) AS bad,
            coalesce(sum(value ORDER BY value)
-                    FILTER (WHERE fate <> 'used' AND isfinite(value)), 0) AS amount
+                    FILTER (WHERE fate <> 'used' AND isfinite(value)), 0) AS amount,
+           count(*) FILTER (WHERE {is_refund(rules)}) AS negative, min(value) AS least
     FROM judged GROUP BY fate"""
 
 

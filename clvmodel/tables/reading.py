@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.duckdb_source import Judged, judged_orders
-from clvmodel.tables.orders_sql import REASONS, Columns, is_refund
+from clvmodel.tables.orders_sql import REASONS, Columns
 from clvmodel.tables.purchases import Excluded, Purchases, Reconciliation, from_day
 from clvmodel.tables.rules import OCCASIONS, Rules
 
@@ -187,21 +187,17 @@ def refuse(found: Judged) -> None:
             f"The last order is dated {max(known)}, in the future; name the last day of "
             "observation with end to leave such orders out."
         )
-    if rules.refunds == "error":
-        number = found.query(
-            f"SELECT count(*) FROM judged WHERE fate = 'used' AND {is_refund(rules)}"
-        )[0][0]
-        least = found.query("SELECT min(value) FROM judged WHERE fate = 'used'")[0][0]
-        if number:
-            what = (
-                f"have negative amounts, the least is {least:,.2f}"
-                if rules.preset is None
-                else "were paid back, in part or in full"
-            )
-            raise DataError(
-                f"refunds='error', and {number:,} rows {what}: mend them, or choose "
-                "refunds='net' or 'drop'."
-            )
+    if rules.refunds == "error" and "used" in fates and fates["used"].negative:
+        used = fates["used"]
+        what = (
+            f"have negative amounts, the least is {used.least:,.2f}"
+            if rules.preset is None
+            else "were paid back, in part or in full"
+        )
+        raise DataError(
+            f"refunds='error', and {used.negative:,} rows {what}: mend them, or choose "
+            "refunds='net' or 'drop'."
+        )
 
 
 def _called(found: Judged, what: str) -> str:

@@ -36,6 +36,7 @@ class Rules:
     order_id: str | None = None
     preset: Preset | None = None
     memory_limit: str | None = None
+    threads: int | None = None  # of the engine; None for as many as there are processors
 
     @property
     def exact(self) -> bool:

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 STEP = 1 / 512
 """Width of an interval of log m."""
 
+_SAME = 1e-6 * STEP  # a smaller standard deviation of log m is rounding: the order of the sums
+
 _WAITING = 2_000_000  # cells that may wait to be added up
 
 
@@ -93,7 +95,7 @@ class SpendCells:
         (x, interval), (number, first, second) = self._added()
         centre = (interval + 0.5) * STEP + first / number
         spread = np.sqrt(np.maximum(second / number - (first / number) ** 2, 0.0))
-        single = (number == 1) | (spread == 0)
+        single = (number == 1) | (spread < _SAME)
         two = ~single
         log = np.concatenate([centre[single], (centre - spread)[two], (centre + spread)[two]])
         count = np.concatenate([x[single], x[two], x[two]])

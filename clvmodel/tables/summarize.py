@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from clvmodel.tables.reading import columns_of, read_purchases
 from clvmodel.tables.rules import rules
+from clvmodel.tables.spark_source import is_spark
+from clvmodel.tables.spark_summary import summarize_spark
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 
@@ -57,6 +59,9 @@ def summarize(
     `memory_limit`, such as "2GB", is what the engine may use before it spills to disk (default:
     80% of the memory); the summary itself is held in memory. See `summarize_to` for what is larger.
 
+    A PySpark table is summarized in its cluster, and the result is a `SparkSummary`, with the same
+    numbers: see docs/large.md. Times with a zone are read in the session's time zone there.
+
     Raises ColumnError, DataError, FileError, ParameterError or UnitError, saying what to mend.
     """
     days_in(unit)
@@ -73,5 +78,8 @@ def summarize(
         preset=preset,
         memory_limit=memory_limit,
     )
-    purchases = read_purchases(orders, columns_of(customer, date, value, how), how)
+    columns = columns_of(customer, date, value, how)
+    if is_spark(orders):
+        return cast(Summary, summarize_spark(orders, columns, how, unit))  # used like one
+    purchases = read_purchases(orders, columns, how)
     return Summary.from_purchases(purchases, how.end or purchases.last_order, unit)

@@ -80,8 +80,8 @@ def check_summary(summary: Any) -> None:
     """Refuse what is no Summary, and one without customers."""
     if isinstance(summary, LargeSummary):
         raise DataError(
-            f"A {type(summary).__name__} is too large for a table in memory: predict into a file, "
-            "model.predict_to(summary, 'scores.parquet', ...)."
+            f"A {type(summary).__name__} is too large for this: predict its customers into a file, "
+            "model.predict_to('scores.parquet', summary, ...)."
         )
     if not isinstance(summary, Summary):
         raise DataError(

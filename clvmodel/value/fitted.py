@@ -15,6 +15,7 @@ from clvmodel.fitting.fit import Fit
 from clvmodel.models import PURCHASE_MODELS, SPEND_MODELS
 from clvmodel.models.point import Seed
 from clvmodel.tables.files import write_text
+from clvmodel.tables.spark_summary import SparkSummary
 from clvmodel.tables.stored import StoredSummary
 from clvmodel.tables.summary import Summary
 from clvmodel.value.candidates import check_summary
@@ -24,7 +25,7 @@ from clvmodel.value.explain import Explanation, explain
 from clvmodel.value.new_customers import predict_new
 from clvmodel.value.path import predict_path
 from clvmodel.value.predictions import Options, predict
-from clvmodel.value.scoring import predict_to
+from clvmodel.value.scoring import predict_in_spark, predict_to, predict_to_spark
 from clvmodel.value.totals import predict_total
 from clvmodel.value.track_record import TrackRecord
 
@@ -57,7 +58,7 @@ class FittedValueModel(TrackRecord):
 
     def predict(
         self,
-        summary: Summary,
+        summary: Summary | SparkSummary,
         horizon: Any,
         *,
         discount_rate: float = 0.10,
@@ -97,12 +98,18 @@ class FittedValueModel(TrackRecord):
         `silent_until`, a date or duration after the end of observation, predicts as of that day for
         customers who buy nothing until then; the horizon begins there.
 
+        Of a `SparkSummary` the prediction is a Spark table, in no order, which is computed in the
+        cluster when its rows are asked for; `margin` and `value_above` are the same for all there.
+
         A summary in another unit than the fit's is converted. Raises UnitError, DataError or
         ParameterError; warns (DriftWarning) where the customers are unlike those of the fit.
         """
         options = Options(
             discount_rate, margin, quantiles, value_above, parameter_uncertainty, seed
         )
+        if isinstance(summary, SparkSummary):
+            warn_of_drift(self, summary)
+            return predict_in_spark(self, summary, horizon, options, silent_until)
         check_summary(summary)
         warn_of_drift(self, summary)
         return predict(self, summary, horizon, options, silent_until)
@@ -110,7 +117,7 @@ class FittedValueModel(TrackRecord):
     def predict_to(
         self,
         out: Any,
-        summary: StoredSummary,
+        summary: StoredSummary | SparkSummary,
         horizon: Any,
         *,
         discount_rate: float = 0.10,
@@ -135,12 +142,27 @@ class FittedValueModel(TrackRecord):
         summary and all options are the same, and gives the same bytes (a DuckDB file: the same
         rows); else they are made again. `progress` is called with the customers done, and all.
 
-        Raises FileError where rows are missing in the end, or the file cannot be written; else as
-        `predict`, and warns as it does.
+        For a `SparkSummary` `out` is a folder of Parquet files, a path as Spark takes them, which
+        the cluster writes beside it and renames at the end; it always begins anew.
+
+        Raises FileError where rows are missing in the end, or the file cannot be written, and
+        SparkError where the cluster fails; else as `predict`, and warns as it does.
         """
         options = Options(
             discount_rate, margin, quantiles, value_above, parameter_uncertainty, seed
         )
+        if isinstance(summary, SparkSummary):
+            warn_of_drift(self, summary)
+            return predict_to_spark(
+                self,
+                out,
+                summary,
+                horizon,
+                options,
+                silent_until,
+                dates=dates,
+                progress=progress,
+            )
         if not isinstance(summary, StoredSummary):
             raise DataError(
                 f"summary is a {type(summary).__name__}; make it with clv.summarize_to(path, "
