@@ -33,9 +33,9 @@ from clvmodel.evaluate.scoring import Fold, Scores
 from clvmodel.evaluate.segments import DEFAULT, checked_kinds, segments
 from clvmodel.evaluate.tracking import by_frequency, tracking
 from clvmodel.evaluate.views import HIGH, LOW, views
-from clvmodel.tables.holdout import Holdout, split_purchases
+from clvmodel.tables.holdout import Holdout, read_history, split_purchases
 from clvmodel.tables.purchases import Purchases, to_day
-from clvmodel.tables.reading import columns_of, read_purchases
+from clvmodel.tables.reading import columns_of
 from clvmodel.tables.rules import rules, unpaired
 from clvmodel.value.formulas import ChurnFormula, ProfitRetention, StoreFormula
 from clvmodel.value.naive import LastPeriod, RunRate
@@ -124,7 +124,7 @@ def backtest(
     _check_resamples(bootstrap, level)
     how = unpaired(rules(end=end, **reading))
     say("reading orders")
-    history = read_purchases(orders, columns_of(customer, date, value, how), how)
+    history = read_history(orders, columns_of(customer, date, value, how), how)
     wanted = holdouts(
         history.first_day,
         how.end or history.last_order,

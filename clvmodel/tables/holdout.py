@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clvmodel.errors import DataError
+from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.purchases import Purchases, from_day, to_day
 from clvmodel.tables.reading import columns_of, read_purchases
-from clvmodel.tables.rules import rules, unpaired
+from clvmodel.tables.rules import Rules, rules, unpaired
 from clvmodel.tables.spark_source import is_spark
 from clvmodel.tables.spark_summary import purchases_from_spark
 from clvmodel.tables.summary import Summary
@@ -67,12 +68,12 @@ def holdout_split(
     half of the history, at most a year: a judgement, which leaves as much to learn from as to
     check against. Both windows are aggregated by the same code. Of a PySpark table with more than a
     million customers, a million are taken, by a hash of their ids: totals are then theirs, and the
-    reconciliation says so. Raises as `summarize` does, and
-    DataError if the holdout is not covered by the orders.
+    reconciliation says so.
+
+    Raises as `summarize` does, and DataError if the holdout is not covered by the orders.
     """
     how = unpaired(rules(**reading))
-    read = purchases_from_spark if is_spark(orders) else read_purchases
-    history = read(orders, columns_of(customer, date, value, how), how)
+    history = read_history(orders, columns_of(customer, date, value, how), how)
     first, last = history.first_day, how.end or history.last_order
     observed = (last - first).days + 1
     if cutoff is None and horizon is None:
@@ -89,6 +90,12 @@ def holdout_split(
     if cut < first or cut + dt.timedelta(days=days) > last:
         raise _does_not_fit(days, first, last)
     return split_purchases(history, cut, days, unit)
+
+
+def read_history(orders: Any, columns: Columns | None, how: Rules) -> Purchases:
+    """Read all purchases, of a PySpark table those of a million customers at most."""
+    read = purchases_from_spark if is_spark(orders) else read_purchases
+    return read(orders, columns, how)
 
 
 def _does_not_fit(days: int, first: dt.date, last: dt.date) -> DataError:
