@@ -10,7 +10,7 @@ report: $(STAMP)  ## models against formulas on the CDNOW data (23,570 customers
 	$(BIN)/clvmodel report cdnow --out reports/cdnow
 
 test: lint types  ## lint, types, then every test, doctest and notebook
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
