@@ -11,7 +11,7 @@ report: $(STAMP)  ## models against formulas on the CDNOW data (23,570 customers
 
 test: lint types  ## lint, types, then every test, doctest and notebook
 	bash scripts/need_java.sh
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -11,16 +11,6 @@ from spark_cases import in_spark
 from clvmodel.tables.summarize import summarize
 
 ZONE = "America/New_York"
-PANDAS_3 = "ignore:PySpark does not yet fully support pandas:FutureWarning"  # it says so each time
-
-
-def pytest_collection_modifyitems(items):
-    """Give all tests of this folder to one process: each process would start a Spark."""
-    for item in items:
-        if "/tests/spark/" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("spark"))
-            item.add_marker(pytest.mark.filterwarnings(PANDAS_3))
-            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))  # py4j's sockets
 
 
 @pytest.fixture(scope="session")

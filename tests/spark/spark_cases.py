@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
+IN_SPARK = pytest.mark.filterwarnings(
+    "ignore:PySpark does not yet fully support pandas:FutureWarning"
+)
+"""The mark of every test with Spark, which warns of pandas 3 whenever it is used."""
 SHOP_ORDERS = Path(__file__).parents[2] / "data" / "sample" / "shop_orders.csv"
 SHOP = {"customer": "customer_email", "date": "ordered_at", "value": "amount"}
 

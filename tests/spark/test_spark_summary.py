@@ -6,12 +6,13 @@ import pytest
 from order_cases import CDNOW
 from pandas.testing import assert_frame_equal
 from pyspark.sql import functions as sql
-from spark_cases import SHOP, SHOP_ORDERS, by_id, in_spark
+from spark_cases import IN_SPARK, SHOP, SHOP_ORDERS, by_id, in_spark
 
 import clvmodel as clv
 from clvmodel.tables.rules import rules
 from clvmodel.tables.spark_summary import summarize_spark
 
+pytestmark = IN_SPARK
 MESSY = {"customer": "who", "date": "when", "value": "paid"}
 
 

@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 from order_cases import CDNOW, cdnow_sample
 from pyspark.sql import functions as sql
-from spark_cases import by_id, in_spark
+from spark_cases import IN_SPARK, by_id, in_spark
 
 import clvmodel as clv
 from clvmodel.tables.reading import columns_of, read_purchases
 from clvmodel.tables.rules import rules
+from clvmodel.tables.spark_source import _Folder
 from clvmodel.tables.spark_summary import purchases_from_spark
 from clvmodel.value.predictions import Options
 from clvmodel.value.scoring import _Scores
 
+pytestmark = IN_SPARK
 PAST = {"end": "1997-09-30", "unit": "W"}
 
 
@@ -157,6 +159,31 @@ def test_missing_rows_are_our_error_and_leave_nothing(fitted, cdnow_summaries, o
     more = replace(cdnow_summaries[0], customers=2358)
     with pytest.raises(clv.FileError, match="2,357 rows were made of 2,358; nothing was written"):
         fitted.predict_to(out, more, "39W")
+    untouched()
+
+
+class Fussy:
+    """Hadoop's files, whose n-th renaming fails."""
+
+    def __init__(self, files, fails):
+        self.files, self.left = files, fails
+
+    def __getattr__(self, name):
+        return getattr(self.files, name)
+
+    def rename(self, one, other):
+        self.left -= 1
+        return self.left != 0 and self.files.rename(one, other)
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_what_cannot_be_renamed_leaves_what_was_there(spark, old, fails):
+    out, untouched = old
+    with _Folder(spark, str(out)) as new:
+        spark.range(3).write.parquet(new.draft)
+        new._files = Fussy(new._files, fails)
+        with pytest.raises(clv.FileError, match=r"scores cannot be written: .* cannot be re"):
+            new.finish()
     untouched()
 
 
