@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -41,18 +42,22 @@ class LargeSummary(ABC):
     def cells(self) -> Cells:
         """Customers with the same (frequency, recency, T) collapsed, with their number."""
 
-    @property
-    @abstractmethod
+    @cached_property
     def spend_cells(self) -> Cells | None:
         """Cells of (frequency, monetary_value), to the accuracy that `tables.spend_cells` states.
 
         None without amounts.
         """
+        return self._spend(repeat_spend)
 
-    @property
-    @abstractmethod
+    @cached_property
     def total_cells(self) -> Cells | None:
         """Like `spend_cells`, of all purchases of each customer, the first included."""
+        return self._spend(total_spend)
+
+    @abstractmethod
+    def _spend(self, known: Known) -> Cells | None:
+        """Cells of what is known of each customer's spend; None without amounts."""
 
 
 Known = Callable[[Summary], tuple[Array, Array]]

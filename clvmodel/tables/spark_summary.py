@@ -15,7 +15,7 @@ from clvmodel.errors import ClvError, ParameterError
 from clvmodel.tables import partitions
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.duckdb_source import Judged, check_columns, judged_orders
-from clvmodel.tables.large import Known, LargeSummary, repeat_spend, total_spend
+from clvmodel.tables.large import Known, LargeSummary
 from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.partitions import (
     ACCOUNT,
@@ -107,16 +107,6 @@ class SparkSummary(LargeSummary):
         scale = days_in(self.unit)
         T = (to_day(self.end) + self.exact - first) / scale
         return collapse([x, span / scale, T], number, rows=False)
-
-    @cached_property
-    def spend_cells(self) -> Cells | None:
-        """Customers with nearly the same (frequency, monetary_value): see `LargeSummary`."""
-        return self._spend(repeat_spend)
-
-    @cached_property
-    def total_cells(self) -> Cells | None:
-        """Like `spend_cells`, of all purchases of each customer, the first included."""
-        return self._spend(total_spend)
 
     def _spend(self, known: Known) -> Cells | None:
         if not self.has_value:

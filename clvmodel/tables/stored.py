@@ -17,7 +17,7 @@ import pyarrow.parquet
 from clvmodel.errors import FileError
 from clvmodel.tables.cells import Cells
 from clvmodel.tables.files import replacing
-from clvmodel.tables.large import Known, LargeSummary, TimingCells, repeat_spend, total_spend
+from clvmodel.tables.large import Known, LargeSummary, TimingCells, repeat_spend
 from clvmodel.tables.purchases import Excluded, Reconciliation
 from clvmodel.tables.reading import columns_of, purchases_in_parts
 from clvmodel.tables.rules import rules
@@ -91,16 +91,6 @@ class StoredSummary(LargeSummary):
         for batch in self.batches():
             gathered.add(batch)
         return gathered.cells
-
-    @cached_property
-    def spend_cells(self) -> Cells | None:
-        """Customers with nearly the same (frequency, monetary_value): see `LargeSummary`."""
-        return self._spend(repeat_spend)
-
-    @cached_property
-    def total_cells(self) -> Cells | None:
-        """Like `spend_cells`, of all purchases of each customer, the first included."""
-        return self._spend(total_spend)
 
     def _spend(self, known: Known) -> Cells | None:
         if not self.has_value:
