@@ -149,7 +149,7 @@ def test_called_wrongly(large, summary, model, tmp_path):
     out = tmp_path / "p.parquet"
     with pytest.raises(DataError, match="make it with clv"):
         model.predict_to(out, summary, "1Y")
-    with pytest.raises(DataError, match="predict into a file"):
+    with pytest.raises(DataError, match="too large for this: predict its customers into a file"):
         model.predict(large, "1Y")
     with pytest.raises(ParameterError, match="must end in"):
         model.predict_to(tmp_path / "p.txt", large, "1Y")
