@@ -140,11 +140,14 @@ def native_frame(columns: Mapping[str, Any] | pa.Table, kind: str = DEFAULT_KIND
 
 
 def dates(days: Any, exact: bool = False) -> pa.Array:
-    """Dates of days since 1970-01-01, rounded to whole days or, if `exact`, to milliseconds."""
-    if exact:
-        return pa.array(np.rint(days * 86_400_000).astype(np.int64).astype("datetime64[ms]"))
-    whole = np.rint(days).astype(np.int64)
-    return pa.array(whole.astype("datetime64[D]").astype("datetime64[ms]"))
+    """Dates of days since 1970-01-01, rounded to whole days or, if `exact`, to milliseconds.
+
+    What is not finite has no date.
+    """
+    known = np.isfinite(days)
+    day = 86_400_000
+    times = np.where(known, days, 0) * day if exact else np.rint(np.where(known, days, 0)) * day
+    return pa.array(np.rint(times).astype(np.int64).astype("datetime64[ms]"), mask=~known)
 
 
 def pandas_table(rows: Sequence[Mapping[str, Any]], index: str | None = None) -> Any:

@@ -330,7 +330,7 @@ class UnitEconomics:
         for name in ("model", "low", "high", "formula"):
             days = np.ceil([row[name] for row in chosen])
             there = np.where(np.isfinite(days), day + np.nan_to_num(days, posinf=0), np.nan)
-            columns[name] = dates(_or_never(there))
+            columns[name] = dates(there)
         return native_frame(columns, self.summary.kind)
 
     def curve(self, step: Any = "1M") -> Any:
@@ -391,10 +391,3 @@ def _ends(drawn: Array, levels: tuple[float, float]) -> tuple[Any, Any]:
     low = np.quantile(drawn, levels[0], axis=0, method="lower")
     high = np.quantile(drawn, levels[1], axis=0, method="higher")
     return (float(low), float(high)) if drawn.ndim == 1 else (low, high)
-
-
-def _or_never(days: Array) -> Any:
-    """Days since 1970-01-01 as datetime64, NaT where there is none."""
-    return np.where(
-        np.isnan(days), np.datetime64("NaT"), np.nan_to_num(days).astype("datetime64[D]")
-    )
