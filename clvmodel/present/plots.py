@@ -189,6 +189,11 @@ def _draw(
         legend_of(ax, handles, [line.label for line in lines])
 
 
+def merged_lines(comparison: Comparison, values: Mapping[str, Any]) -> list[Line]:
+    """Lines of candidates, in their usual looks, by their values; those that coincide share one."""
+    return _lines(comparison, {"actual": [], "predicted": values})[1:]
+
+
 def _lines(comparison: Comparison, source: Mapping[str, Any]) -> list[Line]:
     """What happened and every candidate; those that coincide share a line."""
     actual = floats(source["actual"])
@@ -235,6 +240,8 @@ def _looks(comparison: Comparison) -> dict[str, Looks]:
 
 def _twins(one: Array, other: Array, near: float) -> bool:
     known = np.isfinite(one)
+    if one.size != other.size:
+        return False
     if not np.array_equal(known, np.isfinite(other)):
         return False
     return bool(np.abs(one[known] - other[known]).max(initial=0.0) <= near)

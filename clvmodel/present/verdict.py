@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clvmodel.evaluate.comparison import Comparison
+from clvmodel.evaluate.comparison import Comparison, Winner
 from clvmodel.evaluate.metrics import BEST
 from clvmodel.present.words import (
     bias_in_words,
@@ -82,6 +82,15 @@ MEASURES = (
     ),
 )
 JUDGED = tuple(m for m in MEASURES if m.judge)
+CHANCES = Measure(
+    "brier",
+    "Brier score",
+    "Best chances of a purchase (Brier score)",
+    "the best chances of a purchase",
+    "Mean squared difference between the predicted chance of a purchase and what happened, 1 or 0; "
+    "smaller is better.",
+    number,
+)
 FORMULAS = ("formula", "naive")
 
 
@@ -93,7 +102,7 @@ def best(comparison: Comparison, target: str, measure: Measure) -> list[str]:
 
 def main_target(comparison: Comparison) -> str:
     """Return "value" where the orders have amounts, else "purchases"."""
-    return comparison.targets[-1]
+    return comparison.targets[-1] if comparison.targets else "purchases"
 
 
 def headline(comparison: Comparison, target: str) -> str:
@@ -108,7 +117,11 @@ def headline(comparison: Comparison, target: str) -> str:
     always = [n for n in order if all(n in names for names in known.values())]
     if always:
         first = "A formula wins. " if _all_formulas(comparison, always) else ""
-        return f"{first}{_who(comparison, always, 'are', 'is')} best by every measure."
+        text = f"{first}{_who(comparison, always, 'are', 'is')} best by every measure."
+        close = [
+            m.praise for m in known if m.key != "mae" and _rivals(comparison, target, m, always)
+        ]
+        return f"{text} By no clear margin: {joined(close)}." if close else text
     groups: dict[tuple[str, ...], list[str]] = {}
     for measure, names in known.items():
         groups.setdefault(tuple(names), []).append(_praise(comparison, target, measure, names))
@@ -132,8 +145,7 @@ def answers(comparison: Comparison, target: str) -> list[Row]:
         if behind:
             rivals = [r["candidate"] for r in behind if _same(measure, r, behind[0])]
             text += f" Next: {_named(comparison, rivals)}, {_short(measure, behind[0])}."
-        if measure.key == "mae":
-            text += _clarity(comparison, target, winners)
+        text += _clarity(comparison, target, measure, winners)
         said.append(
             {"question": measure.question, "best": _named(comparison, winners), "text": text}
         )
@@ -165,11 +177,71 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
             "Where most customers buy nothing, predicting little or nothing keeps the average "
             "error per customer small. Never choose by it alone."
         )
-    said.append(
-        "Only the average error per customer has an interval here: a small lead in another measure "
-        "may be chance."
-    )
+    if not comparison.contests:
+        said.append(
+            "Only the average error per customer has an interval here: a small lead in another "
+            "measure may be chance."
+        )
     return said
+
+
+def contests(comparison: Comparison, target: str) -> list[Row]:
+    """Per judged measure, over all cutoffs: the leader, who cannot be told from it, who can."""
+    said = []
+    for measure in (*JUDGED, CHANCES):
+        of = "active" if measure is CHANCES else target
+        row = _contest(comparison, of, measure)
+        if row is None:
+            continue
+        winner = Winner(row["leader"], of, measure.key, row)
+        worse = [r["candidate"] for r in row["rivals"] if r["candidate"] not in winner.unclear]
+        unclear = _named(comparison, winner.unclear) or "nobody"
+        said.append(
+            {
+                "question": measure.question,
+                "leader": str(winner),
+                "value": measure.show(row["mean"]).lstrip("+"),
+                "unclear": "no interval" if winner.clear is None else unclear,
+                "worse": _named(comparison, worse) or "nobody",
+            }
+        )
+    return said
+
+
+def in_money(comparison: Comparison) -> str:
+    """By how much the best model's and the best formula's total were off, in money."""
+    if "value" not in comparison.targets:
+        return ""
+    rows = [_ranked(comparison, "value", JUDGED[0], models=models)[:1] for models in (True, False)]
+    said = [
+        f"{row['candidate']} missed the total by "
+        f"{number(abs(row['predicted_total'] - row['actual_total']))}"
+        for part in rows
+        for row in part
+    ]
+    if not said:
+        return ""
+    actual = number(rows[0][0]["actual_total"] if rows[0] else rows[1][0]["actual_total"])
+    who = " The closest model and the closest formula:" if len(said) > 1 else ""
+    return f"In money: customers spent {actual} in the holdout.{who} {joined(said)}."
+
+
+def _contest(comparison: Comparison, target: str, measure: Measure) -> Row | None:
+    key = (comparison.days, target, measure.key)
+    found = (c for c in comparison.contests if (c["days"], c["target"], c["metric"]) == key)
+    return next(found, None)
+
+
+def _rivals(
+    comparison: Comparison, target: str, measure: Measure, winners: Sequence[str]
+) -> list[str]:
+    """Who cannot be told from the winners at the cutoff that is shown, where that is known."""
+    row = None if len(comparison.folds) > 1 else _contest(comparison, target, measure)
+    if row is None or row["leader"] not in winners:
+        return []
+    unclear = Winner(row["leader"], target, measure.key, row).unclear
+    known = {r["candidate"] for r in row["rivals"] if r["verdict"] is not None}
+    return [name for name in unclear if name in known and name not in winners]
 
 
 def duel(comparison: Comparison, target: str) -> Row | None:
@@ -192,10 +264,9 @@ def _bout(comparison: Comparison, target: str, measure: Measure, model: Row, for
     if not _same(measure, model, formula):
         key = BEST[measure.key]
         side = "model" if key(model[measure.key]) < key(formula[measure.key]) else "formula"
-    unclear = measure.key == "mae" and not _clear(
-        comparison, target, (formula if side == "model" else model)["candidate"]
-    )
-    if unclear:
+    won, lost = (model, formula) if side == "model" else (formula, model)
+    unclear = measure.key == "mae" and not _clear(comparison, target, lost["candidate"])
+    if unclear or lost["candidate"] in _rivals(comparison, target, measure, [won["candidate"]]):
         side = "tie"
     return {
         "question": measure.question,
@@ -243,6 +314,8 @@ def _short(measure: Measure, row: Row) -> str:
 
 
 def _praise(comparison: Comparison, target: str, measure: Measure, winners: Sequence[str]) -> str:
+    if _rivals(comparison, target, measure, winners):
+        return f"{measure.praise} (by no clear margin)"
     others = _others(comparison, target, winners) if measure.key == "mae" else []
     if all(_clear(comparison, target, name) for name in others):
         return measure.praise
@@ -254,7 +327,11 @@ def _others(comparison: Comparison, target: str, winners: Sequence[str]) -> list
     return [d["candidate"] for d in rows if d["candidate"] not in winners]
 
 
-def _clarity(comparison: Comparison, target: str, winners: list[str]) -> str:
+def _clarity(comparison: Comparison, target: str, measure: Measure, winners: list[str]) -> str:
+    if measure.key != "mae":
+        close = _rivals(comparison, target, measure, winners)
+        told = f" No clear difference from {_named(comparison, close)}: it could be chance."
+        return told if close else ""
     others = _others(comparison, target, winners)
     unclear = [name for name in others if not _clear(comparison, target, name)]
     if unclear:

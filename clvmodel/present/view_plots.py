@@ -23,12 +23,18 @@ from clvmodel.present.style import (
     mark_cutoff,
 )
 
+Looks = Mapping[str, Mapping[str, Any]] | None
+"""How to draw each name, as arguments of `Axes.plot`; by default in turn."""
 _ACTUAL: dict[str, Any] = {"color": INK, "linewidth": 2.6, "zorder": 3}
 _EVEN: dict[str, Any] = {"color": INK, "linewidth": 1, "alpha": 0.6, "linestyle": (0, (2, 2))}
 
 
 def plot_period_transactions(
-    frequencies: Mapping[str, Any], ax: Axes | None = None, *, legend: bool = True
+    frequencies: Mapping[str, Any],
+    ax: Axes | None = None,
+    *,
+    legend: bool = True,
+    looks: Looks = None,
 ) -> Axes:
     """Draw customers by repeat purchases up to the cutoff: bars, and what models expect: points.
 
@@ -39,8 +45,8 @@ def plot_period_transactions(
     x = np.arange(len(frequencies["groups"]))
     handles: list[Any] = [ax.bar(x, floats(frequencies["actual"]), color=INK, alpha=0.3)]
     expected = frequencies["expected"]
-    for place, values in enumerate(expected.values()):
-        style = look(place) | {"linestyle": "none", "marker": "os^Dv"[place % 5]}
+    for place, (name, values) in enumerate(expected.items()):
+        style = _look(looks, name, place) | {"linestyle": "none", "marker": "os^Dv"[place % 5]}
         handles += ax.plot(x, floats(values), **style)
     ax.set_xticks(x, frequencies["groups"])
     _legend(ax, legend, handles, ["Actual", *expected])
@@ -115,7 +121,7 @@ def plot_incremental_transactions(
 
 
 def plot_gain_curve(
-    gains: Mapping[str, Any], ax: Axes | None = None, *, legend: bool = True
+    gains: Mapping[str, Any], ax: Axes | None = None, *, legend: bool = True, looks: Looks = None
 ) -> Axes:
     """Draw the share of what happened that fell to the customers whom each candidate ranks first.
 
@@ -130,7 +136,7 @@ def plot_gain_curve(
         handles += ax.plot(shares, floats(gains["best"]), **_ACTUAL)
     for place, (name, values) in enumerate(gains["predicted"].items()):
         names.append(name)
-        handles += ax.plot(shares, floats(values), linewidth=1.6, **look(place))
+        handles += ax.plot(shares, floats(values), **_look(looks, name, place))
     _legend(ax, legend, handles, names)
     dress(ax, "Who finds the best customers", "", "Share of the total they brought", percent="xy")
     ax.set_xlabel("Share of customers, predicted highest first")
@@ -161,6 +167,7 @@ def plot_reliability(
     ax: Axes | None = None,
     *,
     legend: bool = True,
+    looks: Looks = None,
 ) -> Axes:
     """Draw the share who bought against the chance that they were given; right is the diagonal.
 
@@ -169,12 +176,12 @@ def plot_reliability(
     """
     ax = axes_of(ax)
     handles: list[Any] = ax.plot([0, 1], [0, 1], **_EVEN)
-    for place, rows in enumerate(reliability.values()):
+    for place, (name, rows) in enumerate(reliability.items()):
         x, y, low, high = (
-            floats([row[name] for row in rows]) for name in ("predicted", "actual", "low", "high")
+            floats([row[part] for row in rows]) for part in ("predicted", "actual", "low", "high")
         )
         reach = np.clip(np.stack([y - low, high - y]), 0, None)
-        style = look(place) | {"marker": "o", "markersize": 4, "elinewidth": 1, "linewidth": 1.2}
+        style = _look(looks, name, place) | {"marker": "o", "markersize": 4, "elinewidth": 1}
         handles.append(ax.errorbar(x, y, yerr=reach, **style))
     _legend(ax, legend, handles, ["What was promised", *reliability])
     dress(ax, "Do customers buy as often as promised?", "", "Share who bought", percent="xy")
@@ -230,3 +237,8 @@ def _days(dates: Sequence[str]) -> Any:
 def _legend(ax: Axes, wanted: bool, handles: list[Any], names: list[str]) -> None:
     if wanted:
         legend_of(ax, handles, names)
+
+
+def _look(looks: Looks, name: str, place: int) -> dict[str, Any]:
+    own = None if looks is None else looks.get(name)
+    return {"linewidth": 1.6, **look(place)} if own is None else dict(own)

@@ -50,6 +50,15 @@ def percent(value: float | None) -> str:
     return NOTHING if value is None else f"{value:,.1%}".replace("-", MINUS)
 
 
+def percent_short(value: float) -> str:
+    """Return a share in percent without decimals that say nothing.
+
+    >>> percent_short(0.95)
+    '95%'
+    """
+    return f"{100 * value:.4g}%"
+
+
 def signed_percent(value: float | None) -> str:
     """Return `percent` with an explicit sign.
 
