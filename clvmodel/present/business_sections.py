@@ -67,7 +67,7 @@ def _segments(parts: Parts) -> Section:
         ("Past value", "past_value", words.number),
         ("Share of past value", "past_share", words.percent),
         ("Chance of a purchase", "p_purchase", words.percent),
-        ("Predicted value", "expected_value", words.number),
+        ("Predicted value", "expected_value", words.amount),
         ("Share of predicted value", "expected_share", words.percent),
         ("Per customer", "value_per_customer", words.number),
     ]
@@ -90,16 +90,16 @@ def _tiers(parts: Parts) -> Section:
     shown = [
         ("Customers", "customers", lambda v: f"{v:,}"),
         ("Share", "share", words.percent),
-        (f"From a predicted {what} of", "threshold", words.number),
+        (f"From a predicted {what} of", "threshold", words.amount),
         (f"Share of past {what}", "past_share", words.percent),
-        (f"Predicted {what}", target, words.number),
+        (f"Predicted {what}", target, words.amount),
         (f"Share of predicted {what}", "expected_share", words.percent),
         ("Chance of a purchase", "p_purchase", words.percent),
     ]
     lists = [
         ("Customers", "customers", lambda v: f"{v:,}"),
         (f"Past {what}", "past_value", words.number),
-        (f"Predicted {what}", target, words.number),
+        (f"Predicted {what}", target, words.amount),
     ]
     tiers, acts = (read_frame(t)[0].to_pylist() for t in (parts.tiers.table, parts.tiers.lists))
     for tier in tiers:
@@ -111,7 +111,9 @@ def _tiers(parts: Parts) -> Section:
         _rows("Tier", "tier", tiers, shown),
         Heading("Lists to act on"),
         _rows("List", "list", acts, lists),
-        Pairs(tuple((name.capitalize(), LISTS[name]) for name in LISTS), terms=True),
+        Pairs(
+            tuple((words.sentence(name), words.sentence(LISTS[name])) for name in LISTS), terms=True
+        ),
     )
 
 
@@ -129,7 +131,8 @@ def _rows(name: str, key: str, table: list[dict[str, Any]], shown: list[Any]) ->
         return Cell(words.NOTHING if none else show(value), note=note, value=value)
 
     rows = (
-        row(line[key], *(cell(line, column, show) for _, column, show in known)) for line in table
+        row(words.sentence(line[key]), *(cell(line, column, show) for _, column, show in known))
+        for line in table
     )
     return Table("", head, tuple(rows))
 
@@ -141,8 +144,8 @@ def _cohorts(parts: Parts) -> Section:
         return Section("cohorts", title, missing=why)
     found = parts.cohorts
     told = (
-        "Customers by month of their first purchase, which is month 0. Numbers in italics, marked "
-        "~, are the model's forecast."
+        "Customers by month of their first purchase, which is month 0. Dashed lines, and numbers "
+        "marked ~, are the model's forecast."
         if found.forecast.any()
         else "Customers by month of their first purchase, which is month 0."
     )
@@ -213,7 +216,9 @@ def _economics(parts: Parts) -> Section:
         f"{words.percent_short(found.discount_rate)} a year, the formula does not."
     )
     used = [name for name in QUANTITIES if any(r["quantity"] == name for r in found.rows)]
-    terms = tuple((_NAMES[name], QUANTITIES[name]) for name in used)
+    terms = tuple(
+        (_NAMES[name], words.sentence(QUANTITIES[name].split("; inf")[0])) for name in used
+    )
     return section("economics", title, Text(told, soft=True), blocks, Pairs(terms, terms=True))
 
 

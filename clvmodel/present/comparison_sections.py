@@ -288,7 +288,7 @@ def failed(comparison: Comparison) -> Section | None:
 def reproduce(comparison: Comparison, ids: str) -> Section:
     """Command, options, versions, and the fingerprint of the data."""
     command = comparison.options.get("command")
-    pairs = [(k, str(v)) for k, v in comparison.options.items() if k != "command"]
+    pairs = [(k, str(v)) for k, v in comparison.options.items() if k != "command" and v is not None]
     if comparison.data.get("fingerprint"):
         pairs.append(("Fingerprint of the data", str(comparison.data["fingerprint"])))
     if comparison.versions:

@@ -101,7 +101,7 @@ def _list(name: str, rows: list[dict[str, Any]], names: dict[int, str], worth: b
             row(
                 names[r["row"]],
                 Cell(words.number(r["past_value"]), value=r["past_value"]),
-                Cell(words.number(r["expected_value"]), value=r["expected_value"]),
+                Cell(words.amount(r["expected_value"]), value=r["expected_value"]),
                 Cell(words.percent(r["p_purchase"]), value=r["p_purchase"]),
                 Cell(f"{r['days_silent']:,}", value=r["days_silent"]),
                 Cell(words.number(r["usual_gap"]), value=r["usual_gap"]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from clvmodel.present.style import (
     COLORS,
@@ -144,13 +144,15 @@ def _matrix(
     top = np.append(y - 0.5, y[-1] + 0.5)
     most = 1.0 if share else None
     mesh = ax.pcolormesh(x, top, np.ma.masked_invalid(values), cmap=MAP, vmin=0.0, vmax=most)
+    mesh.set_edgecolor("face")  # no hairlines between cells
     bar = ax.figure.colorbar(mesh, ax=ax)
     bar.solids.set_rasterized(False)  # type: ignore[union-attr]
+    bar.solids.set_edgecolor("face")  # type: ignore[union-attr]
     if share:
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     unit = UNIT_NAMES[grid["unit"]]
-    label = f"{unit.capitalize()} from the first to the last purchase (of {grid['age']:.4g})"
-    dress(ax, title, label, "Repeat purchases")
+    dress(ax, title, f"{unit.capitalize()} from first to last purchase", "Repeat purchases")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(visible=False)
     return ax
 

@@ -111,7 +111,8 @@ def _variety(parts: Parts) -> Section:
             "dropouts",
             dropouts,
             plots.plot_dropout_rate_heterogeneity,
-            "How readily customers leave. Mass at both ends: some leave at once, others stay.",
+            "How readily customers leave: on the left those who stay, on the right those who soon "
+            "leave.",
         ),
     ):
         low = words.percent(data["share"][0])
@@ -161,7 +162,7 @@ def _histories(parts: Parts, days: int) -> Section:
     most = grid["frequency"][-1]
     unit = UNIT_NAMES[grid["unit"]]
     shared = (
-        f"For customers who first bought {grid['age']:.4g} {unit} ago. Upwards: repeat purchases; "
+        f"For customers who first bought {words.number(grid['age'])} {unit} ago. Upwards: repeat purchases; "
         "to the right: how late the last one came."
     )
     alive = Figure(
@@ -211,7 +212,7 @@ def _checks(parts: Parts) -> Section:
         what = f"{c.what}" + (f", {ends}" if ends else "")
         rows.append(
             row(
-                c.name.capitalize(),
+                words.sentence(c.name),
                 _STATUS[c.status],
                 f"{c.verdict} {c.remedy}".strip(),
                 Cell(size, note=what, value=c.effect),
@@ -220,10 +221,8 @@ def _checks(parts: Parts) -> Section:
     head = "Check", "Finding", "In words, and what to do", "Size (interval)"
     table = Table("", head, tuple(rows), texts=4, stack=True)
     told = (
-        f"Intervals at {words.percent_short(found.level)}: of {len(rows)} checks where all is "
-        "well, one in twenty is beyond chance by accident."
-        if found.level == 0.95
-        else f"Intervals at {words.percent_short(found.level)}."
+        f"Intervals at {words.percent_short(found.level)}: where all is well, a single check is "
+        f"beyond chance by accident in {words.percent_short(1 - found.level)} of cases."
     )
     return section("checks", title, Text(first), table, Text(told, soft=True), _note(parts))
 

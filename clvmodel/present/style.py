@@ -49,6 +49,7 @@ def look(place: int) -> dict[str, Any]:
 def dress(ax: Axes, title: str, x: str = "", y: str = "", *, percent: str = "") -> Axes:
     """Give axes their title, labels and quiet looks; `percent` names those that are shares."""
     ax.spines[["top", "right"]].set_visible(False)
+    ax.set_axisbelow(True)
     ax.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
     ax.set_title(title, loc="left", fontsize="medium")
     ax.set_xlabel(x)
