@@ -112,7 +112,11 @@ def _tiers(parts: Parts) -> Section:
         Heading("Lists to act on"),
         _rows("List", "list", acts, lists),
         Pairs(
-            tuple((words.sentence(name), words.sentence(LISTS[name])) for name in LISTS), terms=True
+            tuple(
+                (words.sentence(name), words.sentence(LISTS[name].replace("value", what)))
+                for name in LISTS
+            ),
+            terms=True,
         ),
     )
 

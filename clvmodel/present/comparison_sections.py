@@ -24,8 +24,8 @@ from clvmodel.present.blocks import (
     row,
     section,
 )
+from clvmodel.present.measures import MEASURES
 from clvmodel.present.verdict import (
-    MEASURES,
     answers,
     best,
     cautions,
@@ -52,8 +52,9 @@ _NAMES_IDS = ("ids_alike", "many_in_one")  # findings of an audit whose words na
 def first(comparison: Comparison, parts: Parts) -> list[Section]:
     """The answer, the data with their audit, and all measures."""
     return [
-        *([_answer(comparison)] if comparison.scores else []),
+        _answer(comparison),
         _data(comparison, parts),
+        *([_no_audit()] if parts.audit is None else []),
         _measures(comparison),
     ]
 
@@ -69,7 +70,14 @@ def period(comparison: Comparison) -> str:
     )
 
 
+def _no_audit() -> Section:
+    title = "What the audit of the orders found"
+    return Section("audit", title, missing="none was given (audit=clv.audit(orders, ...)).")
+
+
 def _answer(comparison: Comparison) -> Section:
+    if not comparison.scores:
+        return Section("answer", "The answer", missing="no candidate could be scored.")
     main = main_target(comparison)
     other = [t for t in comparison.targets if t != main]
     fight = duel(comparison, main)

@@ -87,11 +87,13 @@ def _about(ids: str) -> list[Block]:
 
 
 def _list(name: str, rows: list[dict[str, Any]], names: dict[int, str], worth: bool) -> list[Block]:
-    heading = Heading(name.capitalize())
-    told = Text(f"{LISTS[name].capitalize()}.", soft=True)
+    heading = Heading(
+        words.sentence(name) if worth else words.sentence(name).replace("valuable", "frequent")
+    )
+    what = "value" if worth else "purchases"
+    told = Text(f"{words.sentence(LISTS[name].replace('value', what))}.", soft=True)
     if not rows:
         return [heading, told, Text("There is nobody of this kind.")]
-    what = "value" if worth else "purchases"
     numbers = (f"Past {what}", f"Predicted {what}", "Chance of a purchase")
     head = ("Customer", *numbers, "Days silent", "Usual gap, days")
     table = Table(

@@ -39,18 +39,14 @@ _STATUS = {
 
 def fitted(comparison: Comparison, parts: Parts) -> list[Section]:
     """Parameters, how customers vary, matrices of histories, and checks of the assumptions."""
-    found = [
-        s
-        for s in (_parameters(comparison), _variety(parts), _histories(parts, comparison.days))
-        if s is not None
-    ]
-    return [*found, _checks(parts)]
+    days = comparison.days
+    return [_parameters(comparison), _variety(parts), _histories(parts, days), _checks(parts)]
 
 
-def _parameters(comparison: Comparison) -> Section | None:
+def _parameters(comparison: Comparison) -> Section:
     cards = [_card(r.name, fit) for r in comparison.results for fit in r.fits]
     if not cards:
-        return None
+        return Section("parameters", "Fitted parameters", missing="no candidate has any.")
     agreed = words.agreement([f for r in comparison.results for f in r.fits])
     told = [Text(f"Fitted to what was known on {comparison.cutoff}.", soft=True)]
     return section(
@@ -162,8 +158,8 @@ def _histories(parts: Parts, days: int) -> Section:
     most = grid["frequency"][-1]
     unit = UNIT_NAMES[grid["unit"]]
     shared = (
-        f"For customers who first bought {words.number(grid['age'])} {unit} ago. Upwards: repeat purchases; "
-        "to the right: how late the last one came."
+        f"For customers who first bought {words.number(grid['age'])} {unit} ago. Upwards: repeat "
+        "purchases; to the right: how late the last one came."
     )
     alive = Figure(
         "alive",

@@ -44,7 +44,7 @@ def _fold(comparison: Comparison) -> Row:
 def _tracking(comparison: Comparison) -> list[Section]:
     track = comparison.tracking
     if not track.get("dates"):
-        return []
+        return [Section("plots", "Purchases over time", missing="no candidate was followed.")]
     from clvmodel.present import plots
 
     ends = [f"actual {words.number(track['actual'][-1])}"]
@@ -71,7 +71,10 @@ def _frequencies(comparison: Comparison, fold: Row) -> list[Section]:
         blocks += _histogram(comparison, fold["frequencies"])
     if table.get("groups"):
         blocks += _by_frequency(comparison)
-    return [section("frequency", "By how often customers bought", blocks)] if blocks else []
+    title = "By how often customers bought"
+    if not blocks:
+        return [Section("frequency", title, missing="no candidate was followed.")]
+    return [section("frequency", title, blocks)]
 
 
 def _by_frequency(comparison: Comparison) -> list[Block]:
