@@ -107,6 +107,7 @@ def _how_sure(comparison: Comparison, target: str) -> list[Block]:
     if not rows:
         return []
     cutoffs = len({f["cutoff"] for f in comparison.folds if f["days"] == comparison.days})
+    heading = f"How sure is that, over {cutoffs} cutoffs?" if cutoffs > 1 else "How sure is that?"
     over = f"Means over {cutoffs} cutoffs. " if cutoffs > 1 else ""
     head = "Measure", "Leader", "Value", "Cannot be told from it", "Clearly worse"
     told = (
@@ -117,7 +118,7 @@ def _how_sure(comparison: Comparison, target: str) -> list[Block]:
     )
     table = [row(r["question"], r["leader"], r["value"], r["unclear"], r["worse"]) for r in rows]
     shown = Table("", head, tuple(table), texts=5, stack=True)
-    return [Heading("How sure is that?"), shown, Text(told, soft=True)]
+    return [Heading(heading), shown, Text(told, soft=True)]
 
 
 def _duel(fight: dict[str, Any] | None) -> list[Block]:
