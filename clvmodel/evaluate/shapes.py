@@ -21,8 +21,8 @@ from clvmodel.value.predictions import horizon_of, spend_history
 
 Array = NDArray[np.float64]
 
-_STEPS = 24  # of recency in a grid
-_MOST = 20  # repeat purchases in a grid
+_STEPS = 18  # of recency in a grid
+_MOST = 15  # repeat purchases in a grid
 _BINS = 20
 _FAR = 0.99  # share of customers that a picture of how they vary holds
 
@@ -30,7 +30,7 @@ _FAR = 0.99  # share of customers that a picture of how they vary holds
 def history_grid(fitted: Any, summary: Summary, horizon: Any) -> dict[str, Any]:
     """P(alive) and expected purchases by frequency and recency, for a customer of the oldest age.
 
-    "frequency" 0, 1, ... up to the 99.9% quantile of the customers' (from 1 to 20), "recency" the
+    "frequency" 0, 1, ... up to the 99.9% quantile of the customers' (from 1 to 15), "recency" the
     middles of equal steps, "recency_edges", "age", "unit", "days" (the horizon); "p_alive" and
     "expected" are lists per frequency. A frequency of 0 has no recency: its row is constant at
     recency 0 and is None elsewhere.
