@@ -26,6 +26,10 @@ from clvmodel.cli.telling import explain_command, total_command
 from clvmodel.errors import ClvError, ColumnError, DriftWarning, ParameterError, UnitError
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
+from clvmodel.evaluate.diagnose import diagnose
+from clvmodel.present.customer_sections import report_ids
+from clvmodel.present.report import IDS
+from clvmodel.tables.audit import audit
 from clvmodel.tables.files import check_output, together, write_table, write_text
 from clvmodel.tables.frames import read_frame
 from clvmodel.value.value_model import ValueModel
@@ -41,6 +45,8 @@ REPORT_FILES = ("comparison.json", "model.json", "scores.csv")
 REPORT_FORMATS = {
     "html": ("report.html",),
     "xlsx": ("report.xlsx",),
+    "md": ("report.md",),
+    "json": ("report.json",),
     "both": ("report.html", "report.xlsx"),
 }
 
@@ -64,11 +70,18 @@ app.command("segment")(segment_command)
 app.command("economics")(economics_command)
 
 
-def _compare(given: Input, cutoff: str | None, horizon: str | None, command: str) -> Comparison:
+def _compare(
+    given: Input,
+    cutoff: str | None,
+    horizon: str | None,
+    command: str,
+    n_cutoffs: int | None = None,
+) -> Comparison:
     comparison = backtest(
         given.orders,
         **given.reading,
         cutoffs=None if cutoff is None else [cutoff],
+        n_cutoffs=n_cutoffs,
         horizon=horizon,
         unit=given.options.unit,
         progress=given.say,
@@ -112,47 +125,66 @@ def report_command(
     given: Input,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("clv_report"),
     form: Annotated[
-        str, typer.Option("--format", help="The report: html, xlsx (Excel), or both.")
+        str,
+        typer.Option("--format", help="The report: html, md, json, xlsx, or both (html, xlsx)."),
     ] = "html",
     horizon: Holdout = None,
     cutoff: Cutoff = None,
+    n_cutoffs: Annotated[
+        int | None, typer.Option(help="Compare on as many holdouts, the last one in detail.")
+    ] = None,
+    ids: Annotated[str, typer.Option(help=f"Customers in the report: {', '.join(IDS)}.")] = "show",
+    cac: Annotated[
+        float | None, typer.Option(help="What winning a customer costs, for unit economics.")
+    ] = None,
     discount_rate: Rate = 0.10,
     margin: Margin = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Do all of it: compare on a holdout, then fit to everything and score every customer.
 
-    Writes report.html (or report.xlsx, which holds segments, tiers and cohorts, too),
-    comparison.json, model.json and scores.csv; scores look as far ahead as the holdout was long.
-    Prints the path of the report.
+    Writes report.html (or .md, .json, .xlsx) with the comparison, the audit of the orders, checks
+    of the models, segments, tiers and cohorts; comparison.json, model.json and scores.csv. Scores
+    look as far ahead as the holdout was long. `--ids hash` puts names into the report that only
+    scores.csv (its column report_id) can trace back. Prints the path of the report.
     """
-    if form not in REPORT_FORMATS:
-        raise ParameterError.not_one_of("--format", form, REPORT_FORMATS)
+    for name, chosen, known in (("--format", form, REPORT_FORMATS), ("--ids", ids, IDS)):
+        if chosen not in known:
+            raise ParameterError.not_one_of(name, chosen, known)
     if out.exists() and not out.is_dir():
         raise ParameterError(f"--out {out} is a file; name a folder.")
     for name in (*REPORT_FILES, *REPORT_FORMATS[form]):
         check_output(out / name, (Path(name).suffix,))
     more: dict[str, object] = {"discount_rate": discount_rate, "margin": margin}
+    more |= {"n_cutoffs": n_cutoffs, "cac": cac}
     more |= {} if form == "html" else {"format": form}
+    more |= {} if ids == "show" else {"ids": ids}
     command = given.command("report", cutoff=cutoff, horizon=horizon, **more)
-    comparison = _compare(given, cutoff, horizon, command)
+    comparison = _compare(given, cutoff, horizon, command, n_cutoffs)
     summary = given.summarize()
     given.say("fitting and scoring every customer")
     model = ValueModel().fit(summary)
-    scores = model.predict(
-        summary, f"{comparison.days}D", discount_rate=discount_rate, margin=margin
-    )
+    ahead = f"{comparison.days}D"
+    scores = model.predict(summary, ahead, discount_rate=discount_rate, margin=margin)
+    parts = decisions(model, summary, ahead, margin, discount_rate, cac)
     given.say("writing the report")
+    table = read_frame(scores)[0]
+    if ids == "hash":
+        table = table.append_column("report_id", [report_ids(summary)])
     with together(out) as draft:
         write_text(draft / "comparison.json", json.dumps(comparison.to_dict(), indent=2) + "\n")
         model.save(draft / "model.json")
-        write_table(read_frame(scores)[0], draft / "scores.csv")
-        if form != "xlsx":
-            comparison.to_html(draft / "report.html")
-        if form != "html":
-            ahead = f"{comparison.days}D"
-            parts = decisions(model, summary, ahead, margin)
-            comparison.to_excel(draft / "report.xlsx", scores=scores, **parts)
+        write_table(table, draft / "scores.csv")
+        for name in REPORT_FORMATS[form]:
+            ending = Path(name).suffix[1:]
+            if ending == "xlsx":
+                comparison.to_excel(draft / name, scores=scores, **parts)
+                continue
+            found = audit(given.orders, **given.reading, unit=given.options.unit)
+            checks = diagnose(model, summary)
+            more_parts = {"audit": found, "diagnosis": checks, "ids": ids, "format": ending}
+            more_parts |= {"model": model, "summary": summary, "scores": scores}
+            comparison.to_html(draft / name, **parts, **more_parts)
     report = str(out / REPORT_FORMATS[form][0])
     given.say(str(comparison))
     done({"report": report, "comparison": comparison.to_dict()}, as_json, report)

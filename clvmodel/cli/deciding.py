@@ -172,14 +172,25 @@ def economics_command(
     done({"costs": costs_table, "economics": found.rows}, as_json, str(found))
 
 
-def decisions(model: Any, summary: Summary, horizon: str, margin: float) -> dict[str, Any]:
-    """What a workbook shows beside the comparison; without amounts, no segments."""
+def decisions(
+    model: Any,
+    summary: Summary,
+    horizon: str,
+    margin: float,
+    discount_rate: float = 0.10,
+    cac: float | None = None,
+) -> dict[str, Any]:
+    """What a report shows beside the comparison; without amounts, no segments."""
     parts: dict[str, Any] = {
         "tiers": tier(summary, model, horizon=horizon, margin=margin),
         "cohorts": cohort_table(summary, model),
     }
     if summary.total_value is not None:
         parts["segments"] = segment(summary, model, horizon=horizon, margin=margin)
+    if cac is not None:
+        parts["economics"] = UnitEconomics(
+            model, summary, cac=cac, margin=margin, discount_rate=discount_rate
+        )
     return parts
 
 

@@ -195,14 +195,16 @@ class Comparison:
             plain[name] = list(plain[name])
         return cast("dict[str, Any]", _finite(plain))
 
-    def to_html(self, path: Any = None) -> str:
+    def to_html(self, path: Any = None, **parts: Any) -> str:
         """Render the report: one self-contained HTML page, written to `path` if one is given.
 
-        Returns the path, or the page itself.
+        `parts` add sections: model, summary, scores, audit, diagnosis, segments, tiers, cohorts,
+        economics; `ids` is "show", "hash" or "hide", `format` "html", "md" or "json". See
+        `clvmodel.present.report.write_report`. Returns the path, or the page itself.
         """
         from clvmodel.present.report import write_report  # a look ahead: see test_layers
 
-        return write_report(self, path)
+        return write_report(self, path, **parts)
 
     def to_excel(self, path: Any, **parts: Any) -> str:
         """Write an Excel workbook with the scores and a chart; returns its path.
@@ -234,7 +236,10 @@ class Comparison:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<pre>{escape(repr(self))}</pre>"
+        """Return the report in a frame of its own, so that its style stays there."""
+        page = escape(self.to_html())
+        style = "width: 100%; height: 45rem; border: 1px solid #888888"
+        return f'<iframe title="Report" style="{style}" sandbox srcdoc="{page}"></iframe>'
 
 
 def _finite(plain: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clvmodel.present.style import axes_of
 from clvmodel.value.cohorts import MEASURES, Cohorts
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def plot_cohort_heatmap(
     Draws on `ax`, or on a new pyplot figure; returns the axes. Retention leaves out month 0, which
     is 100% by definition.
     """
-    ax = _axes(ax)
+    ax = axes_of(ax)
     values = np.asarray(getattr(cohorts, measure), float).copy()
     if measure == "retention":
         values[:, 0] = np.nan
@@ -46,7 +47,7 @@ def plot_cohort_curves(cohorts: Cohorts, measure: str = "revenue", ax: Axes | No
 
     Draws on `ax`, or on a new pyplot figure; returns the axes.
     """
-    ax = _axes(ax)
+    ax = axes_of(ax)
     values = np.asarray(getattr(cohorts, measure), float)
     months, size = np.arange(values.shape[1]), len(cohorts.names)
     first = 1 if measure == "retention" else 0
@@ -67,14 +68,6 @@ def plot_cohort_curves(cohorts: Cohorts, measure: str = "revenue", ax: Axes | No
     ax.set_title(_title(measure), loc="left", fontsize="medium")
     ax.set_ylim(bottom=0)
     return ax
-
-
-def _axes(ax: Axes | None) -> Axes:
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=(9, 4.5), layout="constrained")[1]
 
 
 def _title(measure: str) -> str:

@@ -2,86 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from clvmodel.evaluate.comparison import Comparison
+from clvmodel.evaluate.comparison import Comparison, Winner
 from clvmodel.evaluate.metrics import BEST
+from clvmodel.present.measures import CHANCES, JUDGED, Measure
 from clvmodel.present.words import (
     bias_in_words,
     joined,
     number,
     percent,
     signed,
-    signed_percent,
 )
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One metric as the report names, explains and prints it."""
-
-    key: str
-    column: str
-    question: str
-    praise: str
-    explanation: str
-    show: Callable[[float | None], str]
-    judge: bool = True
-
-
-MEASURES = (
-    Measure(
-        "bias",
-        "Error of total",
-        "Closest total",
-        "the closest total",
-        "Predicted total against the actual one: 0% is perfect, minus is too low, plus too high. "
-        "What a budget depends on; errors of single customers may cancel.",
-        signed_percent,
-    ),
-    Measure(
-        "mae",
-        "MAE",
-        "Smallest average error per customer (MAE)",
-        "the smallest MAE",
-        "Mean absolute error per customer; smaller is better. It favours predicting 0 where most "
-        "customers buy nothing, so read it beside the error of the total.",
-        number,
-    ),
-    Measure(
-        "rmse",
-        "RMSE",
-        "Smallest error where large misses weigh more (RMSE)",
-        "the smallest RMSE",
-        "Root mean squared error per customer; smaller is better. Does not favour predicting 0, "
-        "but a few customers with large values dominate it.",
-        number,
-    ),
-    Measure(
-        "top_decile",
-        "Top 10% capture",
-        "Best at finding the best customers",
-        "the best choice of top customers",
-        "Share of the actual total that fell to the tenth of customers predicted highest; larger "
-        "is better, 10% is what chance gives.",
-        percent,
-    ),
-    Measure(
-        "spearman",
-        "Rank correlation",
-        "Best ranking",
-        "the best ranking",
-        "Does the order of the predictions match the order of what happened? 1 is the same order, "
-        "0 no relation (Spearman); larger is better.",
-        number,
-        judge=False,
-    ),
-)
-JUDGED = tuple(m for m in MEASURES if m.judge)
 FORMULAS = ("formula", "naive")
 
 
@@ -93,7 +30,7 @@ def best(comparison: Comparison, target: str, measure: Measure) -> list[str]:
 
 def main_target(comparison: Comparison) -> str:
     """Return "value" where the orders have amounts, else "purchases"."""
-    return comparison.targets[-1]
+    return comparison.targets[-1] if comparison.targets else "purchases"
 
 
 def headline(comparison: Comparison, target: str) -> str:
@@ -108,7 +45,11 @@ def headline(comparison: Comparison, target: str) -> str:
     always = [n for n in order if all(n in names for names in known.values())]
     if always:
         first = "A formula wins. " if _all_formulas(comparison, always) else ""
-        return f"{first}{_who(comparison, always, 'are', 'is')} best by every measure."
+        text = f"{first}{_who(comparison, always, 'are', 'is')} best by every measure."
+        close = [
+            m.praise for m in known if m.key != "mae" and _rivals(comparison, target, m, always)
+        ]
+        return f"{text} By no clear margin: {joined(close)}." if close else text
     groups: dict[tuple[str, ...], list[str]] = {}
     for measure, names in known.items():
         groups.setdefault(tuple(names), []).append(_praise(comparison, target, measure, names))
@@ -132,8 +73,7 @@ def answers(comparison: Comparison, target: str) -> list[Row]:
         if behind:
             rivals = [r["candidate"] for r in behind if _same(measure, r, behind[0])]
             text += f" Next: {_named(comparison, rivals)}, {_short(measure, behind[0])}."
-        if measure.key == "mae":
-            text += _clarity(comparison, target, winners)
+        text += _clarity(comparison, target, measure, winners)
         said.append(
             {"question": measure.question, "best": _named(comparison, winners), "text": text}
         )
@@ -165,11 +105,71 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
             "Where most customers buy nothing, predicting little or nothing keeps the average "
             "error per customer small. Never choose by it alone."
         )
-    said.append(
-        "Only the average error per customer has an interval here: a small lead in another measure "
-        "may be chance."
-    )
+    if not comparison.contests:
+        said.append(
+            "Only the average error per customer has an interval here: a small lead in another "
+            "measure may be chance."
+        )
     return said
+
+
+def contests(comparison: Comparison, target: str) -> list[Row]:
+    """Per judged measure, over all cutoffs: the leader, who cannot be told from it, who can."""
+    said = []
+    for measure in (*JUDGED, CHANCES):
+        of = "active" if measure is CHANCES else target
+        row = _contest(comparison, of, measure)
+        if row is None:
+            continue
+        winner = Winner(row["leader"], of, measure.key, row)
+        worse = [r["candidate"] for r in row["rivals"] if r["candidate"] not in winner.unclear]
+        unclear = _named(comparison, winner.unclear) or "nobody"
+        said.append(
+            {
+                "question": measure.question,
+                "leader": str(winner),
+                "value": measure.show(row["mean"]).lstrip("+"),
+                "unclear": "no interval" if winner.clear is None else unclear,
+                "worse": _named(comparison, worse) or "nobody",
+            }
+        )
+    return said
+
+
+def in_money(comparison: Comparison) -> str:
+    """By how much the best model's and the best formula's total were off, in money."""
+    if "value" not in comparison.targets:
+        return ""
+    rows = [_ranked(comparison, "value", JUDGED[0], models=models)[:1] for models in (True, False)]
+    said = [
+        f"{row['candidate']} missed the total by "
+        f"{number(abs(row['predicted_total'] - row['actual_total']))}"
+        for part in rows
+        for row in part
+    ]
+    if not said:
+        return ""
+    actual = number(rows[0][0]["actual_total"] if rows[0] else rows[1][0]["actual_total"])
+    who = " The closest model and the closest formula:" if len(said) > 1 else ""
+    return f"In money: customers spent {actual} in the holdout.{who} {joined(said)}."
+
+
+def _contest(comparison: Comparison, target: str, measure: Measure) -> Row | None:
+    key = (comparison.days, target, measure.key)
+    found = (c for c in comparison.contests if (c["days"], c["target"], c["metric"]) == key)
+    return next(found, None)
+
+
+def _rivals(
+    comparison: Comparison, target: str, measure: Measure, winners: Sequence[str]
+) -> list[str]:
+    """Who cannot be told from the winners at the cutoff that is shown, where that is known."""
+    row = None if len(comparison.folds) > 1 else _contest(comparison, target, measure)
+    if row is None or row["leader"] not in winners:
+        return []
+    unclear = Winner(row["leader"], target, measure.key, row).unclear
+    known = {r["candidate"] for r in row["rivals"] if r["verdict"] is not None}
+    return [name for name in unclear if name in known and name not in winners]
 
 
 def duel(comparison: Comparison, target: str) -> Row | None:
@@ -192,10 +192,9 @@ def _bout(comparison: Comparison, target: str, measure: Measure, model: Row, for
     if not _same(measure, model, formula):
         key = BEST[measure.key]
         side = "model" if key(model[measure.key]) < key(formula[measure.key]) else "formula"
-    unclear = measure.key == "mae" and not _clear(
-        comparison, target, (formula if side == "model" else model)["candidate"]
-    )
-    if unclear:
+    won, lost = (model, formula) if side == "model" else (formula, model)
+    unclear = measure.key == "mae" and not _clear(comparison, target, lost["candidate"])
+    if unclear or lost["candidate"] in _rivals(comparison, target, measure, [won["candidate"]]):
         side = "tie"
     return {
         "question": measure.question,
@@ -243,6 +242,8 @@ def _short(measure: Measure, row: Row) -> str:
 
 
 def _praise(comparison: Comparison, target: str, measure: Measure, winners: Sequence[str]) -> str:
+    if _rivals(comparison, target, measure, winners):
+        return f"{measure.praise} (by no clear margin)"
     others = _others(comparison, target, winners) if measure.key == "mae" else []
     if all(_clear(comparison, target, name) for name in others):
         return measure.praise
@@ -254,7 +255,11 @@ def _others(comparison: Comparison, target: str, winners: Sequence[str]) -> list
     return [d["candidate"] for d in rows if d["candidate"] not in winners]
 
 
-def _clarity(comparison: Comparison, target: str, winners: list[str]) -> str:
+def _clarity(comparison: Comparison, target: str, measure: Measure, winners: list[str]) -> str:
+    if measure.key != "mae":
+        close = _rivals(comparison, target, measure, winners)
+        told = f" No clear difference from {_named(comparison, close)}: it could be chance."
+        return told if close else ""
     others = _others(comparison, target, winners)
     unclear = [name for name in others if not _clear(comparison, target, name)]
     if unclear:

@@ -32,6 +32,24 @@ def number(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def amount(value: float | None) -> str:
+    """Return `number`, but 0 for what is less than half a hundredth.
+
+    >>> amount(5e-14), amount(0.31)
+    ('0', '0.310')
+    """
+    return number(0.0 if value is not None and abs(value) < 0.005 else value)
+
+
+def sentence(text: str) -> str:
+    """Return a text with its first letter in capitals, the others as they are.
+
+    >>> sentence("future VIPs")
+    'Future VIPs'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def signed(value: float | None) -> str:
     """Return `number` with an explicit sign.
 
@@ -48,6 +66,15 @@ def percent(value: float | None) -> str:
     '41.2%'
     """
     return NOTHING if value is None else f"{value:,.1%}".replace("-", MINUS)
+
+
+def percent_short(value: float) -> str:
+    """Return a share in percent without decimals that say nothing.
+
+    >>> percent_short(0.95)
+    '95%'
+    """
+    return f"{100 * value:.4g}%"
 
 
 def signed_percent(value: float | None) -> str:

@@ -71,8 +71,8 @@ def predict_dates(
     if_alive = np.asarray(new.p_purchase(FARTHEST / scale))
     ever = outlook.each(outlook.alive(model), if_alive)
     waits = _waits(new, if_alive, scale, chosen)[:, outlook.state[outlook.where]]
-    silence, ratio = _silence(summary)
-    columns: dict[str, Any] = {"days_silent": silence, "overdue_ratio": ratio, "p_ever": ever}
+    silent, ratio = silence(summary)
+    columns: dict[str, Any] = {"days_silent": silent, "overdue_ratio": ratio, "p_ever": ever}
     for level, wait in zip(chosen, waits, strict=True):
         days = np.where(ever > 0, wait, np.inf)
         columns[f"next_purchase_{level_name(level)}"] = _dates(summary, days)
@@ -95,7 +95,7 @@ def _checked(summary: Summary, threshold: Any, quantiles: Any) -> tuple[float, .
     return checked_levels(quantiles)
 
 
-def _silence(summary: Summary) -> tuple[NDArray[np.int64], Array]:
+def silence(summary: Summary) -> tuple[NDArray[np.int64], Array]:
     """Whole days since the last purchase, and that time over the customer's own mean gap."""
     silent = summary.T - summary.recency
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -174,6 +174,23 @@ def test_report_as_a_workbook(run, orders, tmp_path):
     ]
 
 
+def test_report_without_names(run, orders, tmp_path):
+    options = ("--format", "json", "--ids", "hash", "--cac", "12", "--margin", "0.4", "-q")
+    code, text, _ = run("report", orders, "--out", tmp_path, "--n-cutoffs", "2", *options)
+    assert (code, text) == (0, f"{tmp_path / 'report.json'}\n")
+    found = json.loads((tmp_path / "report.json").read_text())
+    sections = {s["id"]: s["blocks"] for s in found["sections"]}
+    wanted = {"checks", "customers", "segments", "tiers", "cohorts", "economics", "groups"}
+    assert wanted <= sections.keys()
+    scores = pd.read_csv(tmp_path / "scores.csv", dtype=str)
+    first = next(b for b in sections["customers"] if b["kind"] == "table")["rows"][0][0]
+    owner = scores[scores.report_id == first]
+    assert len(owner) == 1
+    assert float(owner.expected_value.iloc[0]) == scores.expected_value.astype(float).max()
+    command = next(b for b in sections["reproduce"] if b["kind"] == "code")["text"]
+    assert "--n-cutoffs 2 --cac 12.0 --format json --ids hash" in command
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -186,6 +203,7 @@ def test_report_as_a_workbook(run, orders, tmp_path):
         (["economics", "--channel-column", "via", "--cohorts"], "not both"),
         (["economics", "--channel-column", "vja"], "Did you mean 'via'"),
         (["report", "--format", "pdf"], "--format == 'pdf'"),
+        (["report", "--ids", "some"], "--ids == 'some'"),
     ],
 )
 def test_calls_that_are_wrong(run, shop, arguments, words):

@@ -1,6 +1,7 @@
 """`backtest`: published errors on CDNOW, no look into the future, and candidates that fail."""
 
 import datetime as dt
+import html
 import json
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_it_prints_and_escapes():
 
     found = compare([Hostile(twice)])
     assert "<b>" not in found._repr_html_()
-    assert "&lt;b&gt;" in found._repr_html_()
+    assert "&lt;b&gt;" in html.unescape(found._repr_html_())  # a page within an attribute
     for result in cdnow().results:
         assert result.name[:28] in str(cdnow())
 
