@@ -10,7 +10,7 @@ report: $(STAMP)  ## models against formulas on the CDNOW data (23,570 customers
 	$(BIN)/clvmodel report cdnow --out reports/cdnow
 
 test: lint types  ## lint, types, then every test, doctest and notebook
-	bash scripts/need_java.sh
+	bash scripts/need_programs.sh
 	$(BIN)/python -m pytest -q -n auto
 
 lint: $(STAMP)
