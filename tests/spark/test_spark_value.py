@@ -229,3 +229,17 @@ def test_a_backtest_of_many_takes_a_sample_and_says_so(spark, cdnow):
     assert account.rows == ours.reconciliation.rows
     assert account.purchases + account.merged + outside.rows == account.rows
     assert account.amount + outside.amount == pytest.approx(ours.reconciliation.amount, rel=1e-12)
+
+
+def test_segments_and_tiers(fitted, cdnow_summaries):
+    """By thresholds that are kept, customers fall where they would on one machine."""
+    theirs, ours = cdnow_summaries
+    rfm = clv.RFM().fit(ours)
+    whole = clv.segment(ours, fitted, rfm=rfm, horizon="39W")
+    frame = theirs.map(lambda some: clv.segment(some, fitted, rfm=rfm, horizon="39W").frame)
+    assert by_id(frame)["segment"].tolist() == whole.frame["segment"].tolist()
+    tiered = clv.tier(ours, fitted, horizon="39W")
+    known = {"tiers": tiered.tiers, "past_tiers": tiered.past_tiers, "horizon": "39W"}
+    frame = theirs.map(lambda some: clv.tier(some, fitted, **known).frame)
+    for name in ("tier", "list"):
+        assert by_id(frame)[name].fillna("").tolist() == tiered.frame[name].fillna("").tolist()
