@@ -6,7 +6,7 @@ Simulates each shop as Parquet files of half a million customers (BG/NBD and Gam
 order times to the second, ids in no order), 2.4 orders per customer, and then runs, each in a
 process of its own,
 
-    clvmodel score FOLDER --out scores.parquet
+    `clvmodel score FOLDER --out scores.parquet`,
 
 that is: summarize, fit both models, predict every customer; and the same steps with pandas and
 lifetimes. Time is that of the whole process; peak memory is its largest resident set. The simulated
