@@ -21,7 +21,7 @@ from clvmodel.value.economics import UnitEconomics
 from clvmodel.value.fitted import load
 from clvmodel.value.rfm import RFM, FittedRFM, read_json
 from clvmodel.value.segment_rules import TABLES as RULES
-from clvmodel.value.segments import segment
+from clvmodel.value.segments import Segmentation, segment
 from clvmodel.value.tiers import KINDS, LISTS, Tiering, Tiers, tier
 from clvmodel.value.value_model import ValueModel
 
@@ -80,18 +80,10 @@ def segment_command(
         margin=margin,
         predictions=segments.frame,
     )
-    table = read_frame(segments.frame)[0]
-    more = read_frame(tiered.frame)[0]
-    for name in ("past_value", "days_silent", "tier", "list"):
-        table = table.append_column(name, more[name])
+    table = _customers(segments, tiered)
     write_table(table, out)
     if save is not None:
-        plain = {
-            "rfm": segments.rfm.to_dict(),
-            "tiers": tiered.tiers.to_dict(),
-            "past_tiers": tiered.past_tiers.to_dict(),
-        }
-        write_text(save, json.dumps({"format": FORMAT, **plain}, indent=2) + "\n")
+        _save_thresholds(save, segments, tiered)
     files = [] if lists is None else _write_lists(tiered, lists)
     if xlsx is not None:
         write_workbook(xlsx, segments=segments, tiers=tiered, scores=table)
@@ -197,6 +189,23 @@ def decisions(
 def _fit(given: Input, summary: Summary) -> Any:
     given.say("fitting")
     return ValueModel().fit(summary)
+
+
+def _customers(segments: Segmentation, tiered: Tiering) -> Any:
+    """Arrow table of the customers: their segments, then their tiers and lists."""
+    table, more = read_frame(segments.frame)[0], read_frame(tiered.frame)[0]
+    for name in ("past_value", "days_silent", "tier", "list"):
+        table = table.append_column(name, more[name])
+    return table
+
+
+def _save_thresholds(path: Path, segments: Segmentation, tiered: Tiering) -> None:
+    plain = {
+        "rfm": segments.rfm.to_dict(),
+        "tiers": tiered.tiers.to_dict(),
+        "past_tiers": tiered.past_tiers.to_dict(),
+    }
+    write_text(path, json.dumps({"format": FORMAT, **plain}, indent=2) + "\n")
 
 
 def _thresholds(path: Path) -> tuple[FittedRFM, Tiers, Tiers]:
