@@ -44,10 +44,10 @@ _HOME = {
     "FittedRFM": "clvmodel.value.rfm",
     "SegmentRules": "clvmodel.value.segment_rules",
     "Segmentation": "clvmodel.value.segments",
-    "segment": "clvmodel.value.segments",
+    "segment": "clvmodel.value.deciding",
     "Tiers": "clvmodel.value.tiers",
-    "Tiering": "clvmodel.value.tiers",
-    "tier": "clvmodel.value.tiers",
+    "Tiering": "clvmodel.value.tiering",
+    "tier": "clvmodel.value.deciding",
     "UnitEconomics": "clvmodel.value.economics",
     "Cohorts": "clvmodel.value.cohorts",
     "cohorts": "clvmodel.value.cohorts",
@@ -143,6 +143,8 @@ if TYPE_CHECKING:
     from clvmodel.value.cohorts import Cohorts as Cohorts
     from clvmodel.value.cohorts import cohorts as cohorts
     from clvmodel.value.contracts import value_contracts as value_contracts
+    from clvmodel.value.deciding import segment as segment
+    from clvmodel.value.deciding import tier as tier
     from clvmodel.value.economics import UnitEconomics as UnitEconomics
     from clvmodel.value.explain import Explanation as Explanation
     from clvmodel.value.fitted import FittedValueModel as FittedValueModel
@@ -163,10 +165,8 @@ if TYPE_CHECKING:
     from clvmodel.value.rules import TenureFormula as TenureFormula
     from clvmodel.value.segment_rules import SegmentRules as SegmentRules
     from clvmodel.value.segments import Segmentation as Segmentation
-    from clvmodel.value.segments import segment as segment
-    from clvmodel.value.tiers import Tiering as Tiering
+    from clvmodel.value.tiering import Tiering as Tiering
     from clvmodel.value.tiers import Tiers as Tiers
-    from clvmodel.value.tiers import tier as tier
     from clvmodel.value.value_model import ValueModel as ValueModel
 
 __all__ = [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from clvmodel.cli.inputs import AsJson, Input, Margin, Model, Rate, done, reads_orders
+from clvmodel.cli.scoring import stored_summary
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.present.workbook import write_workbook
 from clvmodel.tables.files import TABLES, check_output, together, write_table, write_text
@@ -17,12 +19,14 @@ from clvmodel.tables.first_order import first_order
 from clvmodel.tables.frames import read_frame
 from clvmodel.tables.summary import Summary
 from clvmodel.value.cohorts import cohorts as cohort_table
+from clvmodel.value.deciding import segment, tier
 from clvmodel.value.economics import UnitEconomics
 from clvmodel.value.fitted import load
 from clvmodel.value.rfm import RFM, FittedRFM, read_json
 from clvmodel.value.segment_rules import TABLES as RULES
-from clvmodel.value.segments import Segmentation, segment
-from clvmodel.value.tiers import KINDS, LISTS, Tiering, Tiers, tier
+from clvmodel.value.segments import Segmentation
+from clvmodel.value.tiering import LISTS, Tiering
+from clvmodel.value.tiers import KINDS, Tiers
 from clvmodel.value.value_model import ValueModel
 
 FORMAT = "clvmodel.thresholds/1"
@@ -65,37 +69,32 @@ def segment_command(
             raise ParameterError.not_one_of(name, chosen, known)
     kept = None if thresholds is None else _thresholds(thresholds)
     fitted = None if model is None else load(model)
-    summary = given.summarize()
-    fitted = fitted or _fit(given, summary)
-    given.say("segments and tiers")
-    rfm: Any = RFM(levels=RULES[rules].levels) if kept is None else kept[0]
-    segments = segment(summary, fitted, rules=rules, rfm=rfm, horizon=horizon, margin=margin)
-    tiered = tier(
-        summary,
-        fitted,
-        kind=tiers,
-        tiers=None if kept is None else kept[1],
-        past_tiers=None if kept is None else kept[2],
-        horizon=horizon,
-        margin=margin,
-        predictions=segments.frame,
-    )
-    table = _customers(segments, tiered)
-    write_table(table, out)
-    if save is not None:
-        _save_thresholds(save, segments, tiered)
-    files = [] if lists is None else _write_lists(tiered, lists)
-    if xlsx is not None:
-        write_workbook(xlsx, segments=segments, tiers=tiered, scores=table)
-    given.say(f"{segments}\n{tiered}")
-    result = {
-        "customers": len(summary),
-        "out": str(out),
-        "segments": read_frame(segments.table())[0].to_pylist() if as_json else None,
-        "tiers": read_frame(tiered.table)[0].to_pylist(),
-        "lists": read_frame(tiered.lists)[0].to_pylist(),
-        "files": files,
-    }
+    with stored_summary(given, out) as stored:
+        summary = stored.held()
+        fitted = fitted or _fit(given, summary)
+        given.say("segments and tiers")
+        rfm: Any = RFM(levels=RULES[rules].levels) if kept is None else kept.rfm
+        how: dict[str, Any] = {"horizon": horizon, "margin": margin}
+        segments = segment(summary, fitted, rules=rules, rfm=rfm, **how)
+        how |= {} if kept is None else kept.tiers
+        if isinstance(segments, Segmentation):
+            how["predictions"] = segments.frame
+        tiered = tier(summary, fitted, kind=tiers, **how)
+        table = _write_customers(segments, tiered, out)
+        if save is not None:
+            _save_thresholds(save, segments, tiered)
+        files = [] if lists is None else _write_lists(tiered, lists)
+        if xlsx is not None:
+            write_workbook(xlsx, segments=segments, tiers=tiered, scores=table)
+        given.say(f"{segments}\n{tiered}")
+        result = {
+            "customers": len(summary),
+            "out": str(out),
+            "segments": read_frame(segments.table())[0].to_pylist() if as_json else None,
+            "tiers": read_frame(tiered.table)[0].to_pylist(),
+            "lists": read_frame(tiered.lists)[0].to_pylist(),
+            "files": files,
+        }
     done(result, as_json, str(out))
 
 
@@ -186,40 +185,70 @@ def decisions(
     return parts
 
 
-def _fit(given: Input, summary: Summary) -> Any:
+def _fit(given: Input, summary: Any) -> Any:
     given.say("fitting")
     return ValueModel().fit(summary)
 
 
-def _customers(segments: Segmentation, tiered: Tiering) -> Any:
-    """Arrow table of the customers: their segments, then their tiers and lists."""
+@dataclass(frozen=True)
+class _Customers:
+    """Makes the table of a part's customers: their segments, then their tiers and lists."""
+
+    segmenting: Any
+    in_tiers: Any
+
+    def __call__(self, part: Summary) -> Any:
+        found = self.segmenting(part)
+        return _joined(found, self.in_tiers.of(part, found.frame))
+
+
+def _joined(segments: Segmentation, tiered: Tiering) -> Any:
+    """Arrow table of customers: their segments, then their tiers and lists."""
     table, more = read_frame(segments.frame)[0], read_frame(tiered.frame)[0]
     for name in ("past_value", "days_silent", "tier", "list"):
         table = table.append_column(name, more[name])
     return table
 
 
-def _save_thresholds(path: Path, segments: Segmentation, tiered: Tiering) -> None:
-    plain = {
-        "rfm": segments.rfm.to_dict(),
-        "tiers": tiered.tiers.to_dict(),
-        "past_tiers": tiered.past_tiers.to_dict(),
-    }
-    write_text(path, json.dumps({"format": FORMAT, **plain}, indent=2) + "\n")
+def _write_customers(segments: Any, tiered: Any, out: Path) -> Any:
+    """Write the customers; returns their table, unless they are too many to hold."""
+    if isinstance(segments, Segmentation):
+        table = _joined(segments, tiered)
+        write_table(table, out)
+        return table
+    customers = _Customers(segments.function, tiered.function)
+    segments.summary.map_to(out, customers, len(segments.summary))
+    return None
 
 
-def _thresholds(path: Path) -> tuple[FittedRFM, Tiers, Tiers]:
+class _Kept(NamedTuple):
+    """Thresholds that were saved."""
+
+    rfm: FittedRFM
+    tiers: dict[str, Tiers]
+
+
+_TIERS = ("tiers", "past_tiers", "vips")
+
+
+def _save_thresholds(path: Path, segments: Any, tiered: Any) -> None:
+    plain = {name: getattr(tiered, name).to_dict() for name in _TIERS}
+    said = {"format": FORMAT, "rfm": segments.rfm.to_dict(), **plain}
+    write_text(path, json.dumps(said, indent=2) + "\n")
+
+
+def _thresholds(path: Path) -> _Kept:
     data = read_json(path)
     if data.get("format") != FORMAT:
         raise DataError(f"{path} holds no thresholds that `segment --save` wrote.")
     try:
-        tiers = [Tiers.from_dict(data[name]) for name in ("tiers", "past_tiers")]
-        return FittedRFM.from_dict(data["rfm"]), tiers[0], tiers[1]
+        tiers = {name: Tiers.from_dict(data[name]) for name in _TIERS}
+        return _Kept(FittedRFM.from_dict(data["rfm"]), tiers)
     except (KeyError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
 
 
-def _write_lists(tiered: Tiering, folder: Path) -> list[str]:
+def _write_lists(tiered: Any, folder: Path) -> list[str]:
     """Write a CSV per tier and per list, all or none; their names."""
     names = [*tiered.tiers.names, *LISTS]
     files = [re.sub(r"\W+", "_", name.lower()) + ".csv" for name in names]

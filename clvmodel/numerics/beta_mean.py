@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dstevd
 from scipy.special import expit
 
 from clvmodel.errors import IntegrationError
@@ -80,8 +81,9 @@ def beta_rule(a: float, b: float, n: int) -> tuple[Array, Array]:
     j, u = k[1:], (2 * k[1:] + s) ** 2
     first = a * b / ((a + b) ** 2 * (a + b + 1))
     squares = np.append(first, j * (j + a - 1) * (j + b - 1) * (j + s) / (u * (u - 1)))
-    jacobi = np.diag(diagonal) + np.diag(np.sqrt(squares), -1)  # eigh reads the lower triangle
-    nodes, vectors = np.linalg.eigh(jacobi)
+    nodes, vectors, failed = dstevd(diagonal, np.sqrt(squares))
+    if failed:
+        raise IntegrationError(f"No Gauss rule of {n} nodes was found for Beta({a:g}, {b:g}).")
     nodes, weights = np.clip(nodes, np.finfo(float).tiny, 1.0), vectors[0] ** 2
     for array in (nodes, weights):
         array.setflags(write=False)  # the cache hands out the same arrays again

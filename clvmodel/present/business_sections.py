@@ -24,7 +24,7 @@ from clvmodel.present.blocks import (
 from clvmodel.tables.frames import read_frame
 from clvmodel.value.cohorts import MEASURES, Cohorts
 from clvmodel.value.economics import QUANTITIES
-from clvmodel.value.tiers import LISTS
+from clvmodel.value.tiering import LISTS
 
 if TYPE_CHECKING:
     from clvmodel.present.report import Parts

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clvmodel.value.cohorts import Cohorts
     from clvmodel.value.economics import UnitEconomics
     from clvmodel.value.segments import Segmentation
-    from clvmodel.value.tiers import Tiering
+    from clvmodel.value.tiering import Tiering
 
 TITLE = "Which forecast of customers is right?"
 IDS = ("show", "hash", "hide")

@@ -21,8 +21,9 @@ from clvmodel.tables.files import check_output, replacing, write_table
 from clvmodel.tables.frames import read_frame
 from clvmodel.value.cohorts import MEASURES, Cohorts
 from clvmodel.value.economics import QUANTITIES, UnitEconomics
+from clvmodel.value.large_decisions import LargeSegmentation, LargeTiering
 from clvmodel.value.segments import Segmentation
-from clvmodel.value.tiers import Tiering
+from clvmodel.value.tiering import Tiering
 
 MOST_ROWS = 1_048_576  # of an Excel sheet, its head included
 _STREAMED = 20_000  # customers from which rows are written to disk as they come
@@ -38,8 +39,8 @@ def write_workbook(
     path: Any,
     *,
     comparison: Comparison | None = None,
-    segments: Segmentation | None = None,
-    tiers: Tiering | None = None,
+    segments: Segmentation | LargeSegmentation | None = None,
+    tiers: Tiering | LargeTiering | None = None,
     cohorts: Cohorts | None = None,
     economics: UnitEconomics | None = None,
     scores: Any = None,
@@ -172,8 +173,8 @@ class _Book:
         self,
         path: Path,
         comparison: Comparison | None,
-        segments: Segmentation | None,
-        tiers: Tiering | None,
+        segments: Segmentation | LargeSegmentation | None,
+        tiers: Tiering | LargeTiering | None,
         cohorts: Cohorts | None,
         economics: UnitEconomics | None,
         table: Any,
@@ -230,7 +231,7 @@ class _Book:
             title=f"Mean absolute error, {comparison.targets[0]}",
         )
 
-    def segments(self, segments: Segmentation) -> None:
+    def segments(self, segments: Segmentation | LargeSegmentation) -> None:
         """Add the sheet of segments, with deciles where there is a model."""
         columns = _plain(segments.table())
         sheet, last = self.put("Segments", "Customers by recency, frequency and money", columns)
@@ -252,7 +253,7 @@ class _Book:
             title=title,
         )
 
-    def tiers(self, tiers: Tiering) -> None:
+    def tiers(self, tiers: Tiering | LargeTiering) -> None:
         """Add the sheet of tiers, and of lists to act on."""
         columns = _plain(tiers.table)
         columns["threshold"] = [v if math.isfinite(v) else None for v in columns["threshold"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +13,8 @@ from clvmodel.errors import ColumnError, DataError
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
+
+Array = NDArray[np.float64]
 
 COHORT = "cohort"
 
@@ -33,8 +37,7 @@ def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]
                 "Cohorts need the end of observation, which this summary does not carry: give one, "
                 "clv.Summary.from_frame(..., end='2026-12-31')."
             )
-        born = to_day(summary.end) - np.rint(summary.T * days_in(summary.unit)).astype(np.int64)
-        column = pa.array(born.astype("datetime64[D]").astype("datetime64[M]").astype(str))
+        column = pa.array(month_names(birth_months(summary.T, summary.unit, summary.end)))
     if column is None:
         raise ColumnError.missing("by", by, [*summary.attributes, COHORT])
     if pa.types.is_dictionary(column.type):  # a categorical column, perhaps with unused categories
@@ -45,3 +48,14 @@ def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]
     place = np.empty(len(order), np.intp)
     place[order.to_numpy()] = np.arange(len(order))
     return values.dictionary.take(order), place[code]
+
+
+def birth_months(T: Array, unit: str, end: dt.date) -> NDArray[np.int64]:
+    """Months since 1970-01 in which customers of these ages, in a unit, bought first."""
+    born = to_day(end) - np.rint(np.asarray(T) * days_in(unit)).astype(np.int64)
+    return born.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+
+
+def month_names(months: NDArray[np.int64]) -> list[str]:
+    """Names of months since 1970-01, such as "2025-01"."""
+    return [str(name) for name in months.astype("datetime64[M]")]

@@ -21,6 +21,19 @@ def labels(names: Sequence[str], place: NDArray[np.integer]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string())).dictionary_decode()
 
 
+def where(table: pa.Table, column: str, name: str) -> pa.Table:
+    """Rows of a table whose column holds a name."""
+    return table.filter(pc.equal(table[column], name))
+
+
+def below_each_other(tables: Sequence[pa.Table], order: str | None = None) -> pa.Table:
+    """One table of several; with `order`, sorted by that column, the highest first."""
+    table = pa.concat_tables(tables)
+    if order is None:
+        return table
+    return table.take(pa.array(np.argsort(-table[order].to_numpy(), kind="stable")))
+
+
 def some_rows(columns: Mapping[str, Any], rows: NDArray[np.intp], kind: str) -> Any:
     """Frame of the given kind of some rows of these columns, in their order."""
     return native_frame(pa.table(dict(columns)).take(pa.array(rows)), kind)

@@ -6,15 +6,17 @@ import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.summary import Summary
 
 Array = NDArray[np.float64]
+Result = TypeVar("Result")
 
 _WAITING = 4_000_000  # cells that may wait to be added up
 
@@ -22,12 +24,16 @@ _WAITING = 4_000_000  # cells that may wait to be added up
 class LargeSummary(ABC):
     """A summary whose customers are elsewhere: in a file, or in a cluster.
 
-    `unit`, `end` and `exact` are those of a Summary. Fits take its cells.
+    `unit`, `end` and `exact` are those of a Summary; `has_value` tells whether there are amounts,
+    `kind` what frames small tables about it are. Fits take its cells.
     """
+
+    kind = "pandas"
 
     unit: str
     end: dt.date
     exact: bool
+    has_value: bool
 
     @abstractmethod
     def __len__(self) -> int:
@@ -56,8 +62,32 @@ class LargeSummary(ABC):
         return self._spend(total_spend)
 
     @abstractmethod
+    def over_parts(self, function: Callable[[Summary], Result]) -> list[Result]:
+        """Return what a function says of the customers of each part, in no order.
+
+        The parts are summaries; what is said of one must be small. (In a cluster the function and
+        its results travel: it must be possible to pickle them.)
+        """
+
+    @abstractmethod
+    def map_to(self, out: Any, function: Callable[[Summary], pa.Table], rows: int) -> None:
+        """Write what a function makes of each part, `rows` rows in all, as one table.
+
+        Raises FileError where rows are missing, or the output cannot be written.
+        """
+
+    @abstractmethod
     def _spend(self, known: Known) -> Cells | None:
         """Cells of what is known of each customer's spend; None without amounts."""
+
+
+def over_parts(
+    summary: Summary | LargeSummary, function: Callable[[Summary], Result]
+) -> list[Result]:
+    """Return what a function says of each part of a summary; one in memory is one part."""
+    if isinstance(summary, Summary):
+        return [function(summary)]
+    return summary.over_parts(function)
 
 
 Known = Callable[[Summary], tuple[Array, Array]]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +33,7 @@ ROWS = 100_000
 
 ACCOUNT = pa.field("account", pa.string())
 SPEND = pa.schema([(name, pa.float64()) for name in ("x", "interval", "number", "first", "second")])
+SAID = pa.schema([("said", pa.binary())])
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,20 @@ class Mapping:
         """Yield its rows, in the types of the schema."""
         for summary in self.shape.summaries(batches):
             yield from self.function(summary).cast(self.schema).to_batches()
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A function of summaries, run over the customers of a partition; what it says comes back."""
+
+    shape: Shape
+    function: Callable[[Summary], Any]
+
+    def __call__(self, batches: Batches) -> Iterator[pa.RecordBatch]:
+        """Yield what it says of each summary, pickled."""
+        for summary in self.shape.summaries(batches):
+            said = pickle.dumps(self.function(summary))
+            yield from pa.table([pa.array([said], pa.binary())], schema=SAID).to_batches()
 
 
 @dataclass(frozen=True)

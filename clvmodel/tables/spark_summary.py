@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,10 +16,11 @@ from clvmodel.errors import ClvError, ParameterError
 from clvmodel.tables import partitions
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.duckdb_source import Judged, check_columns, judged_orders
-from clvmodel.tables.large import Known, LargeSummary
+from clvmodel.tables.large import Known, LargeSummary, Result
 from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.partitions import (
     ACCOUNT,
+    SAID,
     SPEND,
     Account,
     Mapping,
@@ -26,6 +28,7 @@ from clvmodel.tables.partitions import (
     Rows,
     Shape,
     Spending,
+    Telling,
 )
 from clvmodel.tables.purchases import Excluded, Purchases, Reconciliation, from_day, to_day
 from clvmodel.tables.reading import Tally, purchases_of, refuse
@@ -37,6 +40,7 @@ from clvmodel.tables.spark_source import (
     quoted,
     spark_errors,
     spark_schema,
+    write_parquet,
 )
 from clvmodel.tables.spend_cells import SpendCells
 from clvmodel.tables.summary import Summary
@@ -97,6 +101,16 @@ class SparkSummary(LargeSummary):
             mine = arrow_schema(self.rows)
             schema = plain(function(shape.summary(_one_customer(mine, shape))).schema)
             return self.rows.mapInArrow(Mapping(shape, function, schema), spark_schema(schema))
+
+    def over_parts(self, function: Callable[[Summary], Result]) -> list[Result]:
+        """Return what a function says of the customers of each part; it runs in the cluster."""
+        with spark_errors():
+            said = self.rows.mapInArrow(Telling(self._shape, function), spark_schema(SAID))
+            return [pickle.loads(each) for each in collected(said)["said"].to_pylist()]
+
+    def map_to(self, out: Any, function: Callable[[Summary], pa.Table], rows: int) -> None:
+        """Write what a function makes of each part, `rows` rows in all: a folder of Parquet."""
+        write_parquet(self.map(function), out, rows)
 
     @cached_property
     def cells(self) -> Cells:

@@ -16,8 +16,9 @@ import pyarrow.parquet
 
 from clvmodel.errors import FileError
 from clvmodel.tables.cells import Cells
-from clvmodel.tables.files import replacing
-from clvmodel.tables.large import Known, LargeSummary, TimingCells, repeat_spend
+from clvmodel.tables.files import TABLES, check_output, replacing
+from clvmodel.tables.large import Known, LargeSummary, Result, TimingCells, repeat_spend
+from clvmodel.tables.parts import write_tables
 from clvmodel.tables.purchases import Excluded, Reconciliation
 from clvmodel.tables.reading import columns_of, purchases_in_parts
 from clvmodel.tables.rules import rules
@@ -83,6 +84,26 @@ class StoredSummary(LargeSummary):
             kind="pyarrow",
             exact=self.exact,
         )
+
+    def over_parts(self, function: Callable[[Summary], Result]) -> list[Result]:
+        """Return what a function says of the customers of each part, in their order."""
+        return [function(part) for part in self.batches()]
+
+    def map_to(self, out: Any, function: Callable[[Summary], pa.Table], rows: int) -> None:
+        """Write what a function makes of each part, `rows` rows in all: a CSV or Parquet file."""
+        check_output(out, TABLES)
+        written = 0
+
+        def tables() -> Iterator[pa.Table]:
+            nonlocal written
+            for part in self.batches():
+                table = function(part)
+                written += table.num_rows
+                yield table
+            if written != rows:
+                raise FileError(f"{out}: {written:,} rows were made of {rows:,}; nothing written.")
+
+        write_tables(out, tables())
 
     @cached_property
     def cells(self) -> Cells:

@@ -18,7 +18,7 @@ from clvmodel.tables.files import write_text
 from clvmodel.tables.spark_summary import SparkSummary
 from clvmodel.tables.stored import StoredSummary
 from clvmodel.tables.summary import Summary
-from clvmodel.value.candidates import check_summary
+from clvmodel.value.candidates import check_customers, check_summary
 from clvmodel.value.dates import predict_dates
 from clvmodel.value.drift import Reference, warn_of_drift
 from clvmodel.value.explain import Explanation, explain
@@ -183,7 +183,7 @@ class FittedValueModel(TrackRecord):
 
     def predict_total(
         self,
-        summary: Summary,
+        summary: Summary | StoredSummary | SparkSummary,
         horizon: Any,
         *,
         by: str | None = None,
@@ -201,15 +201,18 @@ class FittedValueModel(TrackRecord):
 
         Quantiles hold both kinds of uncertainty: of what customers do, given the parameters, and of
         the parameters, which for a large base is the larger. Of summaries with more than 5,000
-        customers they rest on an approximation (a gamma law with the exact variance of each group
-        around its mean at each of 400 draws of the parameters, found from 5,000 customers); of
-        smaller ones, and where spend has no variance or a margin is negative, on 1,000 simulations
-        (of more than 20,000 customers fewer, but 100). The same `seed` gives the same numbers. They
-        cover what the models say, not that customers may change their ways.
+        customers they rest on an approximation (a gamma law with the variance of each group around
+        its mean at each of 400 draws of the parameters, found from 5,000 customers, 200 of a group
+        at least); of smaller ones, and where spend has no variance or a margin is negative, on
+        1,000 simulations (of more than 20,000 customers fewer, but 100). The same `seed` gives the
+        same numbers. They cover what the models say, not that customers may change their ways.
+
+        Of a `StoredSummary` or a `SparkSummary` the customers stay where they are; `by` is None or
+        "cohort" there, `margin` the same for all, and the result is a pandas table.
 
         Raises and warns as `predict` does; ColumnError where there is no attribute `by`.
         """
-        check_summary(summary)
+        check_customers(summary)
         warn_of_drift(self, summary)
         return predict_total(self, summary, horizon, by, discount_rate, margin, quantiles, seed)
 

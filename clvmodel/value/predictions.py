@@ -13,6 +13,7 @@ from clvmodel.errors import ColumnError, DataError, ParameterError, UnitError
 from clvmodel.fitting.covariates import CovariateModel, of_customers
 from clvmodel.models.point import Seed
 from clvmodel.models.total_spend import Spending
+from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR, UNIT_NAMES, days_in, horizon_in_days
 from clvmodel.value.candidates import check_summary, checked_levels, prediction_table
@@ -144,7 +145,7 @@ def level_name(level: float) -> str:
     return "q" + np.format_float_positional(level, trim="-").removeprefix("0.").ljust(2, "0")
 
 
-def horizon_of(fitted: Any, summary: Summary, horizon: Any) -> tuple[float, str]:
+def horizon_of(fitted: Any, summary: Summary | LargeSummary, horizon: Any) -> tuple[float, str]:
     """A horizon in the unit of the fit, and that unit."""
     unit: str = fitted.purchases.unit
     text = isinstance(horizon, str) and horizon.strip().lower() == "inf"

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from clvmodel.errors import DataError, FileError, ParameterError
 from clvmodel.tables.files import write_text
 from clvmodel.tables.frames import native_frame
+from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
-from clvmodel.value.candidates import check_summary
+from clvmodel.value.candidates import check_customers, check_summary
+from clvmodel.value.cuts import Wanted, cuts_of
 
 Array = NDArray[np.float64]
 Scores = NDArray[np.int64]
@@ -63,14 +65,17 @@ class RFM:
         if self.thresholds is not None:
             FittedRFM(_given(self.thresholds, self.levels))
 
-    def fit(self, summary: Summary) -> FittedRFM:
-        """Find the thresholds in the customers of a summary. Raises DataError."""
-        check_summary(summary)
+    def fit(self, summary: Summary | LargeSummary) -> FittedRFM:
+        """Find the thresholds in the customers of a summary, of any size. Raises DataError."""
+        check_customers(summary)
         if self.thresholds is not None:
             return FittedRFM(_given(self.thresholds, self.levels))
-        values = measures(summary)
-        cut = quantile_cuts if self.method == "quantile" else _range_cuts
-        return FittedRFM({name: cut(values[name], self.levels) for name in MEASURES})
+        n = len(summary)
+        wanted = Wanted((0, n - 1)) if self.method == "range" else _quantiles(n, self.levels)
+        found = cuts_of(summary, _measured, [wanted] * len(MEASURES))
+        if self.method == "range":
+            found = [_equal_parts(low, high, self.levels) for low, high in found]
+        return FittedRFM(dict(zip(MEASURES, found, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -171,19 +176,20 @@ def beyond(values: Array, thresholds: Sequence[float]) -> Scores:
     return np.searchsorted(np.asarray(thresholds, float), values, side="left").astype(np.int64)
 
 
-def quantile_cuts(values: Array, levels: int) -> tuple[float, ...]:
-    """Values that the lowest 1/levels, 2/levels, ... of the customers do not exceed."""
-    if not np.isfinite(values).all():
+def _measured(summary: Summary) -> list[Array]:
+    values = list(measures(summary).values())
+    if not all(np.isfinite(each).all() for each in values):
         raise DataError("A customer's value is not finite: thresholds cannot be found.")
-    ordered = np.sort(values)
-    places = np.arange(1, levels) * ordered.size  # ceil(n j / levels)-th value, in whole numbers
-    return tuple(float(v) for v in ordered[(places + levels - 1) // levels - 1])
+    return values
 
 
-def _range_cuts(values: Array, levels: int) -> tuple[float, ...]:
-    low, high = float(np.min(values)), float(np.max(values))
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise DataError("A customer's value is not finite: thresholds cannot be found.")
+def _quantiles(n: int, levels: int) -> Wanted:
+    """Places of values that the lowest 1/levels, 2/levels, ... of n customers do not exceed."""
+    places = np.arange(1, levels) * n  # ceil(n j / levels)-th value, in whole numbers
+    return Wanted(tuple(((places + levels - 1) // levels - 1).tolist()))
+
+
+def _equal_parts(low: float, high: float, levels: int) -> tuple[float, ...]:
     return tuple(float(low + (high - low) * j / levels) for j in range(1, levels))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,28 @@ from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame, read_frame
 from clvmodel.tables.labels import labels, rows_in, some_rows
 from clvmodel.tables.summary import Summary
-from clvmodel.value.candidates import check_summary
-from clvmodel.value.predictions import level_name
-from clvmodel.value.rfm import RFM, FittedRFM, Scores
-from clvmodel.value.segment_rules import TABLES, SegmentRules
+from clvmodel.value.rfm import FittedRFM, Scores
+from clvmodel.value.segment_rules import SegmentRules
+from clvmodel.value.tiering import each, shares
 from clvmodel.value.tiers import Tiers
+from clvmodel.value.totals import totals
 
 Array = NDArray[np.float64]
 
 NEW, GONE = "(new)", "(gone)"
-_GROUP = "segment of this customer"  # an attribute of no customer's table
+
+
+class SegmentSums(NamedTuple):
+    """Sums over the customers of each segment; those of several parts add up."""
+
+    customers: Array
+    purchases: Array
+    past_value: Array
+    p_purchase: Array
+
+    def plus(self, other: SegmentSums) -> SegmentSums:
+        """Return the sums over both."""
+        return SegmentSums(*(one + more for one, more in zip(self, other, strict=True)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,52 +102,30 @@ class Segmentation:
         value_q05 ... , quantiles of that sum, which hold both what customers do and that the
         parameters are estimates (see `predict_total`); expected_share; value_per_customer.
         """
-        number, size = np.bincount(self.place, minlength=len(self.rules)), len(self.rules)
-        columns: dict[str, Any] = {"segment": list(self.rules.names), "customers": number}
-        columns["share"] = number / number.sum()
+        ahead = None
+        if self.model is not None:
+            ahead = totals(
+                self.model,
+                self.summary,
+                self.horizon,
+                lambda _: self.place,
+                len(self.rules),
+                discount_rate=self.discount_rate,
+                margin=self.margin,
+                quantiles=quantiles,
+                seed=seed,
+            )
+        return native_frame(segment_table(self.rules, self.sums, ahead), self.summary.kind)
 
-        def sums(values: Array) -> Array:
-            return np.bincount(self.place, values, size).astype(float)
-
-        paid = self.summary.total_value
+    @property
+    def sums(self) -> SegmentSums:
+        """Sums over the customers of each segment."""
+        paid, known = self.summary.total_value, self.predictions
         assert paid is not None
-        columns["purchases"] = sums(self.summary.frequency + 1).astype(np.int64)
-        columns["past_value"] = sums(paid)
-        columns["past_share"] = _shares(columns["past_value"])
-        if self.model is None:
-            return native_frame(columns, self.summary.kind)
-        known = self.predictions
-        assert known is not None
-        columns["p_purchase"] = _each(sums(known["p_purchase"]), number)
-        columns |= self._totals(quantiles, seed)
-        if "expected_value" in columns:
-            columns["expected_share"] = _shares(columns["expected_value"])
-            columns["value_per_customer"] = _each(columns["expected_value"], number)
-        return native_frame(columns, self.summary.kind)
-
-    def _totals(self, quantiles: Sequence[float], seed: Any) -> dict[str, Array]:
-        """Totals by segment with intervals; 0 where nobody is."""
-        names = self.segments
-        grouped = replace(self.summary, attributes={**self.summary.attributes, _GROUP: names})
-        found = self.model.predict_total(
-            grouped,
-            self.horizon,
-            by=_GROUP,
-            discount_rate=self.discount_rate,
-            margin=self.margin,
-            quantiles=quantiles,
-            seed=seed,
-        )
-        totals = read_frame(found)[0]
-        at = [self.rules.names.index(name) for name in totals[_GROUP].to_pylist()]
-        value = self.model.spend is not None
-        wanted = ["expected_value"] if value else ["expected_purchases"]
-        wanted += [f"{'value' if value else 'purchases'}_{level_name(q)}" for q in quantiles]
-        result = {}
-        for name in wanted:
-            result[name] = np.zeros(len(self.rules))
-            result[name][at] = totals[name].to_numpy()
-        return result
+        chance = np.zeros(self.place.size) if known is None else known["p_purchase"]
+        values = (np.ones(self.place.size), self.summary.frequency + 1, paid, chance)
+        size = len(self.rules)
+        return SegmentSums(*(np.bincount(self.place, v, size).astype(float) for v in values))
 
     def deciles(self) -> Any:
         """Customers of each segment (rows) in each decile of predicted value, 1 the highest.
@@ -144,26 +134,35 @@ class Segmentation:
         customers who are worth very different amounts. Without amounts: of expected purchases.
         Raises DataError without a model.
         """
+        tenths = Tiers.deciles(self.value)
+        return native_frame(decile_table(self.rules, self.in_deciles(tenths)), self.summary.kind)
+
+    @property
+    def value(self) -> Array:
+        """Predicted value of each customer, or expected purchases without amounts.
+
+        Raises DataError without a model.
+        """
         known = self.predictions
         if known is None:
             raise DataError("Deciles are those of a model: segment(summary, model).")
-        value = known["expected_value" if "expected_value" in known else "expected_purchases"]
-        decile = Tiers.deciles(value).of(value)
-        counts = np.bincount(10 * self.place + decile, minlength=10 * len(self.rules))
-        columns: dict[str, Any] = {"segment": list(self.rules.names)}
-        columns |= {str(d + 1): counts.reshape(-1, 10)[:, d] for d in range(10)}
-        return native_frame(columns, self.summary.kind)
+        return known["expected_value" if "expected_value" in known else "expected_purchases"]
+
+    def in_deciles(self, tenths: Tiers) -> NDArray[np.intp]:
+        """Count customers by segment (rows) and tenth."""
+        cell = 10 * self.place + tenths.of(self.value)
+        return np.bincount(cell, minlength=10 * len(self.rules)).reshape(-1, 10)
 
     def at(self, summary: Summary) -> Segmentation:
         """Segment the customers of another day by the same thresholds, rules and model."""
-        return segment(
+        return segmented(
             summary,
+            self.rfm,
+            self.rules,
             self.model,
-            rules=self.rules,
-            rfm=self.rfm,
-            horizon=self.horizon,
-            discount_rate=self.discount_rate,
-            margin=self.margin,
+            self.horizon,
+            self.discount_rate,
+            self.margin,
         )
 
     def migration(self, later: Segmentation, *, share: bool = False) -> Any:
@@ -204,69 +203,65 @@ class Segmentation:
 
     def __repr__(self) -> str:
         """Return how many customers each segment has."""
-        number = np.bincount(self.place, minlength=len(self.rules))
-        wide = max(map(len, self.rules.names))
-        rows = zip(self.rules.names, number, strict=True)
-        return "\n".join(
-            [f"{len(self.summary):,} customers in {len(self.rules)} segments"]
-            + [f"{name:{wide}}  {n:>9,}  {n / number.sum():6.1%}" for name, n in rows]
-        )
+        return described(self.rules, np.bincount(self.place, minlength=len(self.rules)))
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def segment(
+def segment_table(
+    rules: SegmentRules, sums: SegmentSums, ahead: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Columns of `Segmentation.table`; `ahead` are those of the totals that a model predicts."""
+    columns: dict[str, Any] = {
+        "segment": list(rules.names),
+        "customers": sums.customers.astype(np.int64),
+        "share": shares(sums.customers),
+        "purchases": sums.purchases.astype(np.int64),
+        "past_value": sums.past_value,
+        "past_share": shares(sums.past_value),
+    }
+    if ahead is None:
+        return columns
+    columns["p_purchase"] = each(sums.p_purchase, sums.customers)
+    target = "value" if "expected_value" in ahead else "purchases"
+    columns |= {
+        name: column
+        for name, column in ahead.items()
+        if name == f"expected_{target}" or name.startswith(f"{target}_")
+    }
+    if target == "value":
+        columns["expected_share"] = shares(columns["expected_value"])
+        columns["value_per_customer"] = each(columns["expected_value"], sums.customers)
+    return columns
+
+
+def described(rules: SegmentRules, number: Any) -> str:
+    """How many customers each segment has, as text."""
+    wide = max(map(len, rules.names))
+    rows = zip(rules.names, number, strict=True)
+    return "\n".join(
+        [f"{number.sum():,.0f} customers in {len(rules)} segments"]
+        + [f"{name:{wide}}  {n:>9,.0f}  {n / number.sum():6.1%}" for name, n in rows]
+    )
+
+
+def decile_table(rules: SegmentRules, counts: NDArray[np.intp]) -> dict[str, Any]:
+    """Columns of `Segmentation.deciles`."""
+    return {"segment": list(rules.names)} | {str(d + 1): counts[:, d] for d in range(10)}
+
+
+def segmented(
     summary: Summary,
+    rfm: FittedRFM,
+    rules: SegmentRules,
     model: Any = None,
-    *,
-    rules: str | SegmentRules = "eleven",
-    rfm: RFM | FittedRFM | None = None,
     horizon: Any = "365D",
     discount_rate: float = 0.10,
     margin: Any = 1.0,
 ) -> Segmentation:
-    """Put every customer of a summary into one segment by recency, frequency and money.
-
-    `rules` is a `SegmentRules` or the name of a table: "eleven" (the widely copied one of 125
-    codes), "ten" (the grid of R and F of most tutorials, money ignored), "three" (shop style:
-    scores 1 to 3, tiers by their sum). `rfm` says how to score (default: `RFM(levels=...)`,
-    quantiles of these customers), or holds thresholds found before. With a fitted `model` the
-    tables say what each segment is predicted to be worth within `horizon`, after `margin`.
-
-    Customers who are alike are in the same segment, whatever the order of the rows. Raises
-    DataError or ParameterError.
-    """
-    check_summary(summary)
-    if isinstance(rules, str):
-        if rules not in TABLES:
-            raise ParameterError.not_one_of("rules", rules, TABLES)
-        rules = TABLES[rules]
-    if not isinstance(rules, SegmentRules):
-        raise ParameterError(f"rules == {rules!r}, must be a SegmentRules or a table's name.")
-    rfm = RFM(levels=rules.levels) if rfm is None else rfm
-    fitted = rfm.fit(summary) if isinstance(rfm, RFM) else rfm
-    if not isinstance(fitted, FittedRFM):
-        raise ParameterError(f"rfm == {rfm!r}, must be an RFM or what its fit returned.")
-    if fitted.levels != rules.levels:
-        raise ParameterError(
-            f"rfm has {fitted.levels} levels, and the rules are of {rules.levels}."
-        )
-    r, f, m = fitted.scores(summary)
+    """Put customers in memory into segments, by thresholds and rules: see `segment`."""
+    r, f, m = rfm.scores(summary)
     n = rules.levels
     place = rules.places()[(r - 1) * n * n + (f - 1) * n + (m - 1)]
-    return Segmentation(
-        summary, fitted, rules, place, r, f, m, model, horizon, discount_rate, margin
-    )
-
-
-def _shares(values: Array) -> Array:
-    total = values.sum()
-    return values / total if np.isfinite(total) and total else np.full(values.size, np.nan)
-
-
-def _each(total: Array, number: NDArray[np.intp]) -> Array:
-    """Mean per customer; NaN where there is nobody."""
-    each = np.full(total.size, np.nan)
-    np.divide(total, number, out=each, where=number > 0)
-    return each
+    return Segmentation(summary, rfm, rules, place, r, f, m, model, horizon, discount_rate, margin)

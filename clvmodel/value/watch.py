@@ -12,7 +12,7 @@ from clvmodel.tables.frames import read_frame
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 from clvmodel.value.dates import silence
-from clvmodel.value.tiers import ASLEEP, AT_RISK
+from clvmodel.value.tiering import ASLEEP, AT_RISK
 
 Array = NDArray[np.float64]
 

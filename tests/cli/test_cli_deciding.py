@@ -9,7 +9,7 @@ import pytest
 
 import clvmodel as clv
 from clvmodel.tables.first_order import first_order
-from clvmodel.value.tiers import LISTS
+from clvmodel.value.tiering import LISTS
 
 ROLES = {"customer": "customer_id", "date": "date", "value": "amount"}
 TEXT = {"customer_id": str}

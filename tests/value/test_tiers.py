@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from value_cases import cdnow_model, cdnow_weeks, fitted_at
 
 import clvmodel as clv
-from clvmodel.value.tiers import KINDS, LISTS, Tiers
+from clvmodel.value.tiering import LISTS
+from clvmodel.value.tiers import KINDS, Tiers
 
 steady = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 TEN = np.array([100.0, 50, 20, 10, 8, 5, 3, 2, 1, 1])  # 200 in all

@@ -1,0 +1,190 @@
+"""Segments, tiers and totals of customers in a file are those of the customers in memory."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import clvmodel as clv
+from clvmodel.errors import ColumnError, DataError, FileError, ParameterError
+from clvmodel.tables import stored
+from clvmodel.tables.large import LargeSummary
+from clvmodel.value import cuts, totals
+from clvmodel.value.tiering import LISTS
+from clvmodel.value.tiers import KINDS
+
+COLUMNS = {"customer": "customer_id", "date": "date", "value": "amount"}
+SIZE = 300  # customers per part here
+
+
+@pytest.fixture(scope="module")
+def summary():
+    orders = clv.datasets.load_cdnow(sample=True)
+    return clv.summarize(orders, **COLUMNS, end="1997-09-30")
+
+
+@pytest.fixture(scope="module")
+def model(summary):
+    return clv.ValueModel().fit(summary)
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored.StoredSummary.batches, "__defaults__", (SIZE,))
+    orders = clv.datasets.load_cdnow(sample=True)
+    found = clv.summarize_to(tmp_path / "s.parquet", orders, **COLUMNS, end="1997-09-30")
+    assert len(found.over_parts(len)) == 8
+    return found
+
+
+class InParts(LargeSummary):
+    """Numbers in parts, as customers would be."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def __len__(self):
+        return sum(map(len, self.parts))
+
+    def over_parts(self, function):
+        return [function(part) for part in self.parts]
+
+    cells = map_to = _spend = None
+
+
+def itself(part):
+    return [part]
+
+
+numbers = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, 19.99, 20.0, 1e-300, 1e300, 5e-324]),
+    st.floats(0, 1e6),
+    st.integers(0, 50).map(float),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(numbers, min_size=1, max_size=30), min_size=1, max_size=6), st.data())
+def test_values_at_places_and_shares_are_those_of_a_sorted_array(parts, data):
+    arrays = [np.array(part) for part in parts]
+    whole = np.concatenate(arrays)
+    place = st.integers(0, whole.size - 1)
+    wanted = cuts.Wanted(tuple(data.draw(st.lists(place, min_size=1, max_size=4))))
+    found = cuts.cuts_of(InParts(arrays), itself, [wanted])[0]
+    assert found == tuple(np.sort(whole)[list(wanted.places)])
+    assert found == cuts.cuts(whole, wanted)
+
+
+def test_signs_are_in_order_and_what_is_missing_is_refused():
+    parts = InParts([np.array([3.0, -7.5, 0.0]), np.array([-np.inf, 2.0, np.inf, -7.25])])
+    wanted = cuts.Wanted(tuple(range(7)))
+    found = cuts.cuts_of(parts, itself, [wanted])[0]
+    assert found == (-np.inf, -7.5, -7.25, 0.0, 2.0, 3.0, np.inf)
+    with pytest.raises(DataError, match="none of them missing"):
+        cuts.cuts_of(InParts([np.array([1.0, np.nan])]), itself, [wanted])
+
+
+def test_shares_of_a_sum_in_parts():
+    rng = np.random.default_rng(4)
+    values = np.exp(rng.normal(3, 1.5, 5_000))
+    wanted = cuts.Wanted(shares=(0.2, 0.8, 0.95, 1.0))
+    found = cuts.cuts_of(InParts(np.split(values, 5)), itself, [wanted])[0]
+    ordered = np.sort(values)[::-1]
+    added = np.cumsum(ordered) / values.sum()
+    by_hand = [ordered[np.argmax(added >= share * (1 - 1e-12))] for share in wanted.shares]
+    assert found == tuple(by_hand)
+
+
+@pytest.mark.parametrize("method", ["quantile", "range"])
+def test_thresholds_of_scores(summary, large, method):
+    rfm = clv.RFM(method=method)
+    assert rfm.fit(large) == rfm.fit(summary)
+
+
+@pytest.mark.parametrize("rules", ["eleven", "three"])
+def test_segments(summary, model, large, rules, tmp_path):
+    ours = clv.segment(summary, model, rules=rules, horizon="39W", margin=0.4)
+    theirs = clv.segment(large, model, rules=rules, horizon="39W", margin=0.4)
+    assert theirs.rfm == ours.rfm
+    table, own = theirs.table(), ours.table()
+    quantiles = ["value_q05", "value_q95"]
+    pd.testing.assert_frame_equal(
+        table.drop(columns=quantiles), own.drop(columns=quantiles), rtol=1e-12
+    )
+    width = own["value_q95"] - own["value_q05"]
+    for name in quantiles:  # simulated: 1,000 draws here and there
+        assert ((table[name] - own[name]).abs() <= 0.15 * width).all()
+    pd.testing.assert_frame_equal(theirs.deciles(), ours.deciles())
+    assert theirs.to(tmp_path / "out.parquet") == len(summary)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), ours.frame)
+    name = ours.frame["segment"][0]
+    got = theirs.customers(name).to_pandas()
+    pd.testing.assert_frame_equal(got, ours.customers(name).reset_index(drop=True))
+    assert repr(theirs) == repr(ours)
+    assert theirs.at(large).table().equals(table)  # the same seed, the same numbers
+    pd.testing.assert_frame_equal(theirs.at(summary).frame, ours.frame)
+
+
+def test_segments_without_a_model(summary, large):
+    theirs = clv.segment(large)
+    pd.testing.assert_frame_equal(theirs.table(), clv.segment(summary).table(), rtol=1e-12)
+    with pytest.raises(DataError, match="Deciles"):
+        theirs.deciles()
+    with pytest.raises(DataError, match=r"\.to\('out\.parquet'\)"):
+        _ = theirs.frame
+    with pytest.raises(ParameterError, match="Champions"):
+        theirs.customers("Champion")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiers(summary, model, large, kind, tmp_path):
+    ours = clv.tier(summary, model, kind=kind, horizon="39W")
+    theirs = clv.tier(large, model, kind=kind, horizon="39W")
+    for name in ("tiers", "vips", "past_tiers"):
+        mine, own = getattr(theirs, name), getattr(ours, name)
+        assert mine.names == own.names
+        assert mine.thresholds == pytest.approx(own.thresholds, rel=1e-12)
+    pd.testing.assert_frame_equal(theirs.table, ours.table, rtol=1e-12)
+    pd.testing.assert_frame_equal(theirs.lists, ours.lists, rtol=1e-12)
+    assert theirs.to(tmp_path / "out.parquet") == len(summary)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out.parquet"), ours.frame)
+    for name in (*LISTS, ours.tiers.names[0]):
+        got = theirs.action(name).to_pandas()
+        pd.testing.assert_frame_equal(got, ours.action(name).reset_index(drop=True))
+    assert repr(theirs) == repr(ours)
+    again = clv.tier(
+        large, model, horizon="39W", tiers=ours.tiers, past_tiers=ours.past_tiers, vips=ours.vips
+    )
+    pd.testing.assert_frame_equal(again.lists, ours.lists, rtol=1e-12)
+
+
+def test_totals(summary, model, large, monkeypatch):
+    """By either way; of the approximation, parts have samples of their own."""
+    for most in (totals.SIMULATED, 0):
+        monkeypatch.setattr(totals, "SIMULATED", most)
+        for by in (None, "cohort"):
+            ours = model.predict_total(summary, "39W", by=by, seed=5)
+            theirs = model.predict_total(large, "39W", by=by, seed=5)
+            exact = [name for name in ours if "_q" not in name]
+            pd.testing.assert_frame_equal(theirs[exact], ours[exact], rtol=1e-9)
+            for kind in ("purchases", "value"):
+                width = ours[f"{kind}_q95"] - ours[f"{kind}_q05"]
+                for level in ("q05", "q50", "q95"):
+                    gap = (ours[f"{kind}_{level}"] - theirs[f"{kind}_{level}"]).abs()
+                    assert (gap < 0.1 * width).all(), (most, kind, level)
+    with pytest.raises(ColumnError, match="no attributes"):
+        model.predict_total(large, "39W", by="region")
+
+
+def test_what_is_refused(model, large, tmp_path):
+    for wrong in (True, "margin", [1.0]):
+        with pytest.raises(ParameterError, match="the same for all"):
+            clv.tier(large, model, margin=wrong)
+    with pytest.raises(ParameterError, match="predictions"):
+        clv.tier(large, model, predictions=pd.DataFrame())
+    with pytest.raises(ParameterError, match="kind"):
+        clv.tier(large, model, kind="gold")
+    with pytest.raises(FileError, match="rows were made of"):
+        large.map_to(tmp_path / "out.csv", lambda part: part.table, 7)
+    assert not (tmp_path / "out.csv").exists()
