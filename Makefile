@@ -11,7 +11,7 @@ report: $(STAMP)  ## models against formulas on the CDNOW data (23,570 customers
 
 test: lint types  ## lint, types, then every test, doctest and notebook
 	bash scripts/need_programs.sh
-	$(BIN)/python -m pytest -q -n auto
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -179,6 +179,11 @@ class Summary:
         return self.end - dt.timedelta(days=int(days) if self.exact else round(days))
 
     @property
+    def has_value(self) -> bool:
+        """Whether there are amounts, that of each first purchase included."""
+        return self.total_value is not None
+
+    @property
     def total_value(self) -> Array | None:
         """Sum of each customer's purchases so far, the first included."""
         if self.monetary_value is None or self.first_value is None:

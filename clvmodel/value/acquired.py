@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from clvmodel.errors import ParameterError
 from clvmodel.fitting.covariates import CovariateModel
 from clvmodel.tables.frames import read_frame
-from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR, days_in
 from clvmodel.value.discounting import daily_rate
 from clvmodel.value.formulas import LifespanForecast
@@ -156,7 +155,7 @@ class FormulaCustomer:
         return np.array([np.inf if late else reached])
 
 
-def next_year(fitted: Any, summary: Summary, margin: float, levels: Any, seed: Any) -> Array:
+def next_year(fitted: Any, summary: Any, margin: float, levels: Any, seed: Any) -> Array:
     """Value of the next 365 days per known customer: its mean and its quantiles."""
     table = fitted.predict_total(summary, "365D", margin=margin, quantiles=levels, seed=seed)
     row = read_frame(table)[0].to_pylist()[0]

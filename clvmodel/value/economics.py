@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import dates, native_frame
 from clvmodel.tables.groups import groups
+from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR, days_in, horizon_in_days, parse_date
 from clvmodel.value.acquired import FormulaCustomer, ModelCustomer, next_year
-from clvmodel.value.candidates import check_summary
+from clvmodel.value.candidates import check_customers
+from clvmodel.value.costs import ALL, Costs, PerGroup, check_number
 from clvmodel.value.formulas import StoreFormula
 from clvmodel.value.predictions import check_rate
 from clvmodel.value.value_model import ValueModel
 
 Array = NDArray[np.float64]
-PerGroup = float | Mapping[Any, float] | None
-
-ALL = "all"
 RESULTS = ("quantity", "model", "low", "high", "formula", "days", "customers", "cac", "fit")
 OWN_FIT = 200  # customers from which a group is fitted by itself: a judgement
 QUANTITIES = {
@@ -57,7 +56,8 @@ class UnitEconomics:
     the same for each group, an attribute of the customers (see `Summary.join`) or "cohort"; then
     cac or spend, new_customers and conversion_rate may map groups to numbers. A group of 200
     customers or more is fitted by itself; a smaller one takes the model of all. A group without
-    costs has none of the quantities that need them (NaN).
+    costs has none of the quantities that need them (NaN). A `StoredSummary` or `SparkSummary` has
+    no groups: only all its customers together.
 
     `margin` is the share of revenue that is profit, `horizon` how long a new customer counts (a
     duration, at most 100 years), `discount_rate` the effective annual rate at which the model's
@@ -75,7 +75,7 @@ class UnitEconomics:
     """
 
     model: Any
-    summary: Summary
+    summary: Summary | LargeSummary
     cac: PerGroup = None
     spend: PerGroup = None
     new_customers: PerGroup = None
@@ -95,23 +95,27 @@ class UnitEconomics:
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and costs given twice."""
-        check_summary(self.summary)
-        if self.summary.total_value is None:
+        check_customers(self.summary)
+        if isinstance(self.summary, LargeSummary) and self.by is not None:
+            raise ParameterError(
+                f"by={self.by!r} needs customers in memory, and this is a "
+                f"{type(self.summary).__name__}: summarize the orders of each group by itself."
+            )
+        if not self.summary.has_value:
             raise DataError("Unit economics need amounts: name them, summarize(..., value=...).")
         check_rate(self.discount_rate)
         for name, least in (("margin", None), ("target_ratio", 0.0), ("level", 0.0)):
-            _check(name, getattr(self, name), least)
+            check_number(name, getattr(self, name), least)
+            if least is not None and not getattr(self, name) > 0:
+                raise ParameterError.out_of_range(name, getattr(self, name), "> 0")
         for name in ("uplift", "offer_cost"):
             if getattr(self, name) is not None:
-                _check(name, getattr(self, name), 0.0)
+                check_number(name, getattr(self, name), 0.0)
         if not self.level < 1:
             raise ParameterError.out_of_range("level", self.level, "between 0 and 1")
-        if self.cac is not None and (self.spend is not None or self.new_customers is not None):
-            raise ParameterError("Give cac, or spend (and new_customers), not both.")
-        for name in ("cac", "spend", "new_customers", "conversion_rate"):
-            self._given(name)
         if self.days > 100 * DAYS_PER_YEAR:
             raise ParameterError.out_of_range("horizon", self.horizon, "at most 100 years")
+        _ = self._costs
 
     @property
     def days(self) -> float:
@@ -120,6 +124,7 @@ class UnitEconomics:
 
     @cached_property
     def _groups(self) -> tuple[list[str], NDArray[np.intp]]:
+        assert isinstance(self.summary, Summary)  # a larger one has no groups
         names, place = groups(self.summary, self.by)
         found = [str(name) for name in names.to_pylist()]
         if self.by in RESULTS or (self.by is not None and ALL in found):
@@ -131,70 +136,50 @@ class UnitEconomics:
         """All customers together, then the groups."""
         return [ALL] if self.by is None else [ALL, *self._groups[0]]
 
-    def _given(self, name: str) -> dict[str, float]:
-        """A cost per group; one number holds for all, except that money is not shared out."""
-        value = getattr(self, name)
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            _check(name, value, 0.0)
-            alone = name in ("spend", "new_customers")
-            return {ALL: float(value)} if alone else dict.fromkeys(self.names, float(value))
-        known = {str(group): number for group, number in value.items()}
-        for group, number in known.items():
-            if group not in self.names:
-                raise ParameterError.not_one_of(f"a group of {name}", group, self.names)
-            _check(f"{name}[{group!r}]", number, 0.0)
-        return {group: float(number) for group, number in known.items()}
-
     @cached_property
-    def _acquired(self) -> dict[str, float]:
-        """New customers by group: as given, or counted."""
-        if self.new_customers is not None:
-            return self._given("new_customers")
-        chosen = np.ones(len(self.summary), bool)
+    def _costs(self) -> Costs:
+        return Costs(
+            self.names,
+            self.cac,
+            self.spend,
+            self.new_customers,
+            self.conversion_rate,
+            self._counted,
+        )
+
+    def _counted(self) -> dict[str, float]:
+        """Customers of each group whose first purchase lies in the period."""
+        if isinstance(self.summary, LargeSummary):
+            ages, number = self.summary.cells.columns[2], self.summary.cells.weight
+        else:
+            ages, number = self.summary.T, np.ones(len(self.summary))
         if self.period is not None:
             if self.summary.end is None:
                 raise DataError("period needs the end of observation, which this summary lacks.")
             first, last = (to_day(parse_date(day, "period")) for day in self.period)
-            age = np.rint(self.summary.T * days_in(self.summary.unit))
-            born = to_day(self.summary.end) - age
-            chosen = (born >= first) & (born <= last)
+            born = to_day(self.summary.end) - np.rint(ages * days_in(self.summary.unit))
+            number = np.where((born >= first) & (born <= last), number, 0.0)
+        found = {ALL: float(number.sum())}
+        if self.by is not None:
+            names, place = self._groups
+            found |= dict(zip(names, np.bincount(place, number, len(names)).tolist(), strict=True))
+        return found
+
+    def _customers(self, group: str) -> Summary | LargeSummary:
+        if group == ALL or isinstance(self.summary, LargeSummary):
+            return self.summary
         names, place = self._groups
-        counts = np.bincount(place[chosen], minlength=len(names))
-        each = dict(zip(names, map(float, counts), strict=True)) if self.by is not None else {}
-        return {ALL: float(chosen.sum()), **each}
+        return self.summary.take(np.flatnonzero(place == names.index(group)))
 
     @cached_property
-    def _cac(self) -> dict[str, float]:
-        """Cost of a new customer by group; that of all from the sums, if not given."""
-        if self.cac is not None:
-            found = self._given("cac")
-            if ALL not in found and set(found) == set(self.names[1:]):
-                number = self._acquired
-                whole = sum(number[g] for g in found)
-                if whole:
-                    found[ALL] = sum(found[g] * number[g] for g in found) / whole
-            return found
-        spent, number = dict(self._given("spend")), dict(self._acquired)
-        for costs in (spent, number):
-            if ALL not in costs and self.names[1:] and set(costs) == set(self.names[1:]):
-                costs[ALL] = sum(costs.values())
-        both = [group for group in spent if group in number]
-        return {g: spent[g] / number[g] if number[g] else np.inf for g in both}
-
-    def _rows(self, group: str) -> NDArray[np.intp]:
-        if group == ALL:
-            return np.arange(len(self.summary))
-        return np.flatnonzero(self._groups[1] == self._groups[0].index(group))
-
-    @cached_property
-    def _known(self) -> dict[str, tuple[ModelCustomer, FormulaCustomer, Any, Summary]]:
+    def _known(
+        self,
+    ) -> dict[str, tuple[ModelCustomer, FormulaCustomer, Any, Summary | LargeSummary]]:
         """A new customer of each group by model and formula, the model, and the customers."""
         known = {}
         for group in self.names:
             fitted = self.model
-            customers = self.summary if group == ALL else self.summary.take(self._rows(group))
+            customers = self._customers(group)
             if group != ALL and len(customers) >= OWN_FIT:
                 spend = None if self.model.spend is None else type(self.model.spend.model)
                 fitted = ValueModel(
@@ -218,8 +203,8 @@ class UnitEconomics:
         columns = {
             self.by or "group": self.names,
             "customers": [len(k[3]) for k in self._known.values()],
-            "new_customers": [self._acquired.get(g, np.nan) for g in self.names],
-            "cac": [self._cac.get(g, np.nan) for g in self.names],
+            "new_customers": [self._costs.acquired.get(g, np.nan) for g in self.names],
+            "cac": [self._costs.each.get(g, np.nan) for g in self.names],
             "fit": fits,
         }
         return native_frame(columns, self.summary.kind)
@@ -286,11 +271,11 @@ class UnitEconomics:
 
     def _formulas(self, group: str) -> dict[str, Callable[[Any, Array], Array]]:
         """Each quantity, of a new customer or of the next year; those without inputs left out."""
-        cost = self._cac.get(group, np.nan)
-        rate = self._given("conversion_rate").get(group, np.nan)
+        cost = self._costs.each.get(group, np.nan)
+        rate = self._costs.rates.get(group, np.nan)
         target, uplift, offer = self.target_ratio, self.uplift, self.offer_cost
         found: dict[str, Callable[[Any, Array], Array]] = {"ltv": lambda c, _: c.value()}
-        if self._cac:
+        if self._costs.each:
             found |= {
                 "ltv_to_cac": lambda c, _: _ratio(c.value(), cost),
                 "p_target": lambda c, _: _reaches(c.value(), cost, target),
@@ -320,7 +305,7 @@ class UnitEconomics:
         `acquired` is that day (default: the end of observation). Columns: group, model, low, high,
         formula; NaT where the horizon ends before. Raises DataError without costs.
         """
-        if not self._cac:
+        if not self._costs.each:
             raise DataError("Payback needs a cost: give cac, or spend.")
         if acquired is None and self.summary.end is None:
             raise DataError("The end of observation is not known: give the day, acquired=.")
@@ -364,15 +349,6 @@ class UnitEconomics:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
-
-
-def _check(name: str, value: Any, least: float | None) -> None:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not (number and np.isfinite(value) and (least is None or value >= least)):
-        rule = "a finite number" + ("" if least is None else f" >= {least:g}")
-        raise ParameterError.out_of_range(name, value, rule)
-    if name in ("target_ratio", "level") and not value > 0:
-        raise ParameterError.out_of_range(name, value, "> 0")
 
 
 def _ratio(value: Array, cost: Any) -> Array:

@@ -9,12 +9,14 @@ customer cannot tell, a lifespan or a churn, is the base's).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from clvmodel.errors import ParameterError
+from clvmodel.errors import DataError, ParameterError
+from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import DAYS_PER_YEAR, days_in
 from clvmodel.value.candidates import checked
@@ -92,23 +94,57 @@ class StoreFormula:
         """Name of the formula and its level."""
         return titled("Store formula", self.level)
 
-    def fit(self, summary: Summary) -> Any:
-        """Take the averages of a summary."""
+    def fit(self, summary: Summary | LargeSummary) -> Any:
+        """Take the averages of a summary; of one in a file or in Spark, at the level "base"."""
+        if isinstance(summary, LargeSummary):
+            return self._of_large(summary)
         return fit_at_level(self, summary)
 
     def numbers(self, summary: Summary, of: Groups, base: Any = None) -> LifespanForecast:
         """Take the averages of each group."""
         years = history_days(summary) / DAYS_PER_YEAR
-        customers, orders = of.counts(), of.sums(summary.frequency + 1)
+        chosen = _lifespan(
+            "lifespan",
+            self.lifespan,
+            lambda: _measured(summary, of),
+            lambda: _from_churn(summary, of),
+            base,
+            years,
+        )
+        paid = summary.total_value
+        revenue = None if paid is None else of.sums(paid)
+        orders = of.sums(summary.frequency + 1)
+        return self._found(of.counts(), orders, revenue, years, *chosen)
+
+    def _of_large(self, summary: LargeSummary) -> LifespanForecast:
+        """Take the averages of all, from sums over parts."""
+        if self.level != BASE:
+            raise ParameterError.out_of_range("level", self.level, f"{BASE!r} for large summaries")
+        sums = np.array(summary.over_parts(_activity))
+        customers, orders, revenue, days = sums[:, :4].sum(axis=0)[:, None]
+        years = float(sums[:, 4].max()) / DAYS_PER_YEAR
+        mean = float(days[0] / customers[0]) / DAYS_PER_YEAR
+        chosen = _lifespan("lifespan", self.lifespan, lambda: mean, _no_purchases, young=years)
+        paid = revenue if summary.has_value else None
+        return self._found(customers, orders, paid, years, *chosen)
+
+    def _found(
+        self,
+        customers: Array,
+        orders: Array,
+        revenue: Array | None,
+        years: float,
+        lifespan: Any,
+        how: str,
+    ) -> LifespanForecast:
+        """Work the formula from the sums of each group."""
         frequency = plain(per(orders, customers) / years)
-        lifespan, how = _lifespan("lifespan", self.lifespan, summary, of, base, years)
-        revenue = summary.total_value
-        value = None if revenue is None else plain(per(of.sums(revenue), customers) / years)
-        if of.size > 1:
+        value = None if revenue is None else plain(per(revenue, customers) / years)
+        if customers.size > 1:
             return LifespanForecast(self.name, frequency, value, lifespan, "")
         text = f"{frequency:.3g} orders per customer and year x {lifespan:.3g} years {how}"
         if revenue is not None:
-            order_value = float(revenue.sum()) / float(orders[0])
+            order_value = float(revenue[0]) / float(orders[0])
             text = (
                 f"average order value {order_value:,.2f} x {text} = lifetime value "
                 f"{value * lifespan:,.2f}"
@@ -151,7 +187,13 @@ class ProfitRetention:
         count, revenue = window_activity(summary, days, 0)
         buyers = of.sums(count > 0)
         years = days / DAYS_PER_YEAR
-        retention, how = _lifespan("retention", self.retention, summary, of, base)
+        retention, how = _lifespan(
+            "retention",
+            self.retention,
+            lambda: _measured(summary, of),
+            lambda: _from_churn(summary, of),
+            base,
+        )
         orders = plain(per(of.sums(count), buyers) / years)
         value = None if revenue is None else plain(per(of.sums(revenue), buyers) / years)
         if of.size > 1:
@@ -219,11 +261,23 @@ def spread(values: Any, code: Any, summary: Summary) -> Array:
     return np.broadcast_to(each, (len(summary),)).astype(float)
 
 
+def _measured(summary: Summary, of: Groups) -> Any:
+    """Mean years from first to last purchase, by group."""
+    return plain(per(of.sums(summary.recency), of.counts()) * days_in(summary.unit) / DAYS_PER_YEAR)
+
+
+def _from_churn(summary: Summary, of: Groups) -> Any:
+    """Years as 1 / annual churn, by group."""
+    days = min(history_days(summary) // 2, DAYS_PER_YEAR)
+    annual = 1 - measured_churn(summary, days, of)[2] ** (DAYS_PER_YEAR / days)
+    return plain(np.where(annual > 0, 1 / np.where(annual > 0, annual, 1.0), np.inf))
+
+
 def _lifespan(
     argument: str,
     wanted: float | str,
-    summary: Summary,
-    of: Groups,
+    measured: Callable[[], Any],
+    from_churn: Callable[[], Any],
     base: Any = None,
     young: float | None = None,
 ) -> tuple[Any, str]:
@@ -236,15 +290,21 @@ def _lifespan(
             listed = " or ".join(map(repr, allowed))
             raise ParameterError.out_of_range(argument, wanted, f"{listed}, or a number of years")
         if wanted == "churn":
-            days = min(history_days(summary) // 2, DAYS_PER_YEAR)
-            kept = measured_churn(summary, days, of)[2]
-            annual = 1 - kept ** (DAYS_PER_YEAR / days)
-            years = np.where(annual > 0, 1 / np.where(annual > 0, annual, 1.0), np.inf)
-            return plain(years), "(1 / annual churn, measured)"
+            return from_churn(), "(1 / annual churn, measured)"
         if wanted == "auto" and young is not None and young < YOUNG_SHOP_YEARS:
             return YOUNG_SHOP_YEARS, f"(assumed: the history covers {young:.2g} years)"
-        mean = per(of.sums(summary.recency), of.counts()) * days_in(summary.unit) / DAYS_PER_YEAR
-        return plain(mean), "(measured: first to last purchase, one-purchase customers 0)"
+        return measured(), "(measured: first to last purchase, one-purchase customers 0)"
     if not (isinstance(wanted, int | float | np.number) and np.isfinite(wanted) and wanted > 0):
         raise ParameterError.out_of_range(argument, wanted, "finite and > 0 years")
     return float(wanted), "(given)"
+
+
+def _no_purchases() -> Any:
+    raise DataError("A lifespan from churn needs single purchases, which this summary lacks.")
+
+
+def _activity(part: Summary) -> tuple[float, ...]:
+    """Customers, orders, revenue and days from first to last purchase: sums; days of history."""
+    paid = 0.0 if part.total_value is None else float(part.total_value.sum())
+    days = float(part.recency.sum()) * days_in(part.unit)
+    return len(part), float(part.frequency.sum()) + len(part), paid, days, history_days(part)

@@ -11,11 +11,12 @@ from clvmodel.errors import ColumnError, DataError, FileError, ParameterError
 from clvmodel.tables import stored
 from clvmodel.tables.large import LargeSummary
 from clvmodel.value import cuts, totals
+from clvmodel.value.economics import OF_KNOWN
 from clvmodel.value.tiering import LISTS
 from clvmodel.value.tiers import KINDS
 
 COLUMNS = {"customer": "customer_id", "date": "date", "value": "amount"}
-SIZE = 300  # customers per part here
+SIZE = 800  # customers per part here
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def large(tmp_path, monkeypatch):
     monkeypatch.setattr(stored.StoredSummary.batches, "__defaults__", (SIZE,))
     orders = clv.datasets.load_cdnow(sample=True)
     found = clv.summarize_to(tmp_path / "s.parquet", orders, **COLUMNS, end="1997-09-30")
-    assert len(found.over_parts(len)) == 8
+    assert found.over_parts(len) == [800, 800, 757]
     return found
 
 
@@ -175,6 +176,36 @@ def test_totals(summary, model, large, monkeypatch):
                     assert (gap < 0.1 * width).all(), (most, kind, level)
     with pytest.raises(ColumnError, match="no attributes"):
         model.predict_total(large, "39W", by="region")
+
+
+def test_unit_economics(summary, model, large):
+    """Of a new customer the same; the next year of the known to the noise of its intervals."""
+    costs = {"spend": 60_000, "period": ("1997-01-01", "1997-02-28"), "margin": 0.4}
+    how = {**costs, "conversion_rate": 0.02, "uplift": 0.1, "draws": 50}
+    ours, theirs = (clv.UnitEconomics(model, each, **how) for each in (summary, large))
+    assert theirs.costs["new_customers"][0] == ours.costs["new_customers"][0] > 1000
+    for row, own in zip(theirs.rows, ours.rows, strict=True):
+        for name in ("model", "formula"):
+            assert row[name] == pytest.approx(own[name], rel=1e-9)
+        width = own["high"] - own["low"]
+        for name in ("low", "high"):
+            far = 0.0 if row["quantity"] not in OF_KNOWN else 0.15 * width
+            assert row[name] == pytest.approx(own[name], rel=1e-9, abs=far, nan_ok=True)
+    pd.testing.assert_frame_equal(theirs.payback(), ours.payback())
+    pd.testing.assert_frame_equal(theirs.curve(), ours.curve(), rtol=1e-9)
+    with pytest.raises(ParameterError, match="by='cohort' needs customers in memory"):
+        clv.UnitEconomics(model, large, cac=10, by="cohort")
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "measured", 2.5])
+def test_the_store_formula(summary, large, lifespan):
+    ours, theirs = (clv.StoreFormula(lifespan).fit(each) for each in (summary, large))
+    assert str(theirs) == str(ours)
+    assert theirs.lifetime_value == pytest.approx(ours.lifetime_value, rel=1e-12)
+    with pytest.raises(DataError, match="single purchases"):
+        clv.StoreFormula("churn").fit(large)
+    with pytest.raises(ParameterError, match="'base' for large summaries"):
+        clv.StoreFormula(level="segment").fit(large)
 
 
 def test_what_is_refused(model, large, tmp_path):
