@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clvmodel.errors import ColumnError, DataError
-from clvmodel.tables.purchases import to_day
+from clvmodel.tables.large import LargeSummary
+from clvmodel.tables.months import month_of
+from clvmodel.tables.purchases import days_before
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 
@@ -37,7 +37,7 @@ def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]
                 "Cohorts need the end of observation, which this summary does not carry: give one, "
                 "clv.Summary.from_frame(..., end='2026-12-31')."
             )
-        column = pa.array(month_names(birth_months(summary.T, summary.unit, summary.end)))
+        column = pa.array(month_names(birth_months(summary.T, summary)))
     if column is None:
         raise ColumnError.missing("by", by, [*summary.attributes, COHORT])
     if pa.types.is_dictionary(column.type):  # a categorical column, perhaps with unused categories
@@ -50,10 +50,11 @@ def groups(summary: Summary, by: str | None) -> tuple[pa.Array, NDArray[np.intp]
     return values.dictionary.take(order), place[code]
 
 
-def birth_months(T: Array, unit: str, end: dt.date) -> NDArray[np.int64]:
-    """Months since 1970-01 in which customers of these ages, in a unit, bought first."""
-    born = to_day(end) - np.rint(np.asarray(T) * days_in(unit)).astype(np.int64)
-    return born.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+def birth_months(T: Array, summary: Summary | LargeSummary) -> NDArray[np.int64]:
+    """Months since 1970-01 in which customers of these ages bought first."""
+    assert summary.end is not None
+    days = np.asarray(T) * days_in(summary.unit)
+    return month_of(days_before(summary.end, days, summary.exact))
 
 
 def month_names(months: NDArray[np.int64]) -> list[str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from clvmodel.tables.cells import Cells, collapse
+from clvmodel.tables.months import Months
 from clvmodel.tables.summary import Summary
 
 Array = NDArray[np.float64]
@@ -25,7 +26,7 @@ class LargeSummary(ABC):
     """A summary whose customers are elsewhere: in a file, or in a cluster.
 
     `unit`, `end` and `exact` are those of a Summary; `has_value` tells whether there are amounts,
-    `kind` what frames small tables about it are. Fits take its cells.
+    `months` what cohorts did, `kind` what frames small tables about it are. Fits take its cells.
     """
 
     kind = "pandas"
@@ -34,6 +35,7 @@ class LargeSummary(ABC):
     end: dt.date
     exact: bool
     has_value: bool
+    months: Months
 
     @abstractmethod
     def __len__(self) -> int:

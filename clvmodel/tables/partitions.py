@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from clvmodel.tables.duckdb_source import Fate, judged_orders
 from clvmodel.tables.large import Known
+from clvmodel.tables.months import Months
 from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.purchases import Purchases, from_day, to_day
 from clvmodel.tables.reading import Tally, purchases_of
@@ -43,19 +44,22 @@ class Account:
     fates: dict[str, Fate]
     tally: Tally
     customers: int
+    months: Months
 
     @classmethod
     def together(cls, said: Iterable[str]) -> Account:
         """Add up the accounts that partitions gave."""
         fates: dict[str, Fate] = {}
         tally, customers = Tally(), 0
+        months: list[Months] = []
         for account in map(json.loads, said):
             customers += account["customers"]
+            months.append(Months.from_plain(account["months"]))
             for name, number in account["tally"].items():
                 setattr(tally, name, getattr(tally, name) + number)
             for name, fate in account["fates"].items():
                 fates[name] = _both(fates[name], Fate(*fate)) if name in fates else Fate(*fate)
-        return cls(fates, tally, customers)
+        return cls(fates, tally, customers, Months.together(months))
 
 
 def _both(one: Fate, other: Fate) -> Fate:
@@ -96,13 +100,20 @@ class Reading:
         reader = pa.RecordBatchReader.from_batches(one.schema, chain((one,), batches))
         with judged_orders(reader, self.columns, self.rules) as found:
             tally, number = Tally(), 0
+            months: list[Months] = []
             used = found.fates.get("used")
             for table in found.batches(ROWS) if used is not None else ():
                 assert used is not None
                 part = purchases_of(table, found, from_day(used.last), tally)
                 number += len(part.ids)
+                months.append(Months.of(part))
                 yield from _rows(self.rows_of(table, part), self.schema)
-            account = {"fates": found.fates, "tally": asdict(tally), "customers": number}
+            account = {
+                "fates": found.fates,
+                "tally": asdict(tally),
+                "customers": number,
+                "months": Months.together(months).plain(),
+            }
             yield from _rows({"account": pa.array([json.dumps(account)])}, self.schema)
 
 

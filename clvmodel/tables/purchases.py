@@ -107,6 +107,19 @@ class Purchases:
         return past, known
 
 
+def days_before(end: dt.date, days: Any, exact: bool) -> Any:
+    """Day, from 1970-01-01, that lies so many days before the end of observation.
+
+    Where purchases are timed to the moment, that end is the midnight after the last day.
+    """
+    if exact:
+        return np.floor(to_day(end) + 1 - days + _ROUNDED).astype(np.int64)
+    return to_day(end) - np.rint(days).astype(np.int64)
+
+
+_ROUNDED = 1e-6  # days: times are fractions of units
+
+
 def to_day(date: dt.date) -> int:
     """Days from 1970-01-01 to a date."""
     return (date - EPOCH).days

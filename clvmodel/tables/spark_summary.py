@@ -17,6 +17,7 @@ from clvmodel.tables import partitions
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.duckdb_source import Judged, check_columns, judged_orders
 from clvmodel.tables.large import Known, LargeSummary, Result
+from clvmodel.tables.months import Months
 from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.partitions import (
     ACCOUNT,
@@ -71,6 +72,7 @@ class SparkSummary(LargeSummary):
     exact: bool
     has_value: bool
     reconciliation: Reconciliation
+    months: Months
 
     def __len__(self) -> int:
         """Return the number of customers."""
@@ -176,7 +178,16 @@ def summarize_spark(orders: Any, columns: Columns | None, how: Rules, unit: str)
         raise
     end = how.end or from_day(found.fates["used"].last)
     has_value = found.columns.value is not None
-    return SparkSummary(kept, account.customers, unit, end, how.exact, has_value, reconciliation)
+    return SparkSummary(
+        kept,
+        account.customers,
+        unit,
+        end,
+        how.exact,
+        has_value,
+        reconciliation,
+        account.months,
+    )
 
 
 def purchases_from_spark(

@@ -18,6 +18,7 @@ from clvmodel.errors import FileError
 from clvmodel.tables.cells import Cells
 from clvmodel.tables.files import TABLES, check_output, replacing
 from clvmodel.tables.large import Known, LargeSummary, Result, TimingCells, repeat_spend
+from clvmodel.tables.months import Months
 from clvmodel.tables.parts import write_tables
 from clvmodel.tables.purchases import Excluded, Reconciliation
 from clvmodel.tables.reading import columns_of, purchases_in_parts
@@ -26,7 +27,7 @@ from clvmodel.tables.spend_cells import SpendCells
 from clvmodel.tables.summary import Array, Summary
 from clvmodel.units import UNIT_NAMES, days_in
 
-FORMAT = "clvmodel.summary/1"
+FORMAT = "clvmodel.summary/2"
 ROWS = 500_000
 """Customers (of purchases: rows) that are held in memory at a time."""
 
@@ -37,7 +38,7 @@ class StoredSummary(LargeSummary):
 
     `customers` counts its rows; `unit`, `end`, `exact` and `reconciliation` are those of a Summary.
     Fits take its cells, which fit into memory where the customers do not; `batches` yields the
-    customers in parts. `has_value` tells whether there are amounts.
+    customers in parts. `has_value` tells whether there are amounts; `months` are the cohorts'.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class StoredSummary(LargeSummary):
     exact: bool
     has_value: bool
     reconciliation: Reconciliation
+    months: Months
 
     def __len__(self) -> int:
         """Return the number of customers."""
@@ -155,12 +157,14 @@ def summarize_to(
     how = rules(memory_limit=memory_limit, **reading)
     columns = columns_of(customer, date, value, how)
     timing, spend = TimingCells(), SpendCells()
+    months: list[Months] = []
     with purchases_in_parts(orders, columns, how, rows) as parts:
         end = how.end or parts.last_order
 
         def tables() -> Iterator[pa.Table]:
             for purchases in parts.each:
                 if len(purchases.ids):
+                    months.append(Months.of(purchases))
                     part = Summary.from_purchases(purchases, end, unit)
                     timing.add(part)
                     if part.monetary_value is not None:
@@ -169,10 +173,15 @@ def summarize_to(
 
         has_value = parts.found.columns.value is not None
         head = {"unit": unit, "end": str(end), "exact": how.exact, "has_value": has_value}
-        account = _write(path, tables(), head, lambda: parts.tally.reconciled(parts.found))
+        account = _write(
+            path,
+            tables(),
+            head,
+            lambda: (parts.tally.reconciled(parts.found), Months.together(months)),
+        )
     cells = timing.cells
     customers = int(cells.weight.sum())
-    stored = StoredSummary(Path(path), customers, unit, end, how.exact, has_value, account)
+    stored = StoredSummary(Path(path), customers, unit, end, how.exact, has_value, *account)
     vars(stored)["cells"] = cells
     if has_value:
         vars(stored)["spend_cells"] = spend.cells
@@ -183,21 +192,22 @@ def _write(
     path: Any,
     tables: Iterable[pa.Table],
     head: dict[str, Any],
-    account: Callable[[], Reconciliation],
-) -> Reconciliation:
-    """Write the tables as one Parquet file, and what is known of it as a whole; the account."""
+    account: Callable[[], tuple[Reconciliation, Months]],
+) -> tuple[Reconciliation, Months]:
+    """Write the tables as one Parquet file, and what is known of it as a whole, which returns."""
     with replacing(path) as temporary:
         writer = None
         for table in tables:
             if writer is None:
                 writer = pyarrow.parquet.ParquetWriter(temporary, table.schema)
             writer.write_table(table, row_group_size=table.num_rows)
-        reconciliation = account()
+        reconciliation, months = account()
         assert writer is not None  # else the account has raised
-        said = {**head, "format": FORMAT, "reconciliation": asdict(reconciliation)}
+        known = {"reconciliation": asdict(reconciliation), "months": months.plain()}
+        said = {**head, "format": FORMAT, **known}
         writer.add_key_value_metadata({"clvmodel": json.dumps(said)})
         writer.close()
-    return reconciliation
+    return reconciliation, months
 
 
 def open_summary(path: Any) -> StoredSummary:
@@ -219,6 +229,7 @@ def open_summary(path: Any) -> StoredSummary:
         said["exact"],
         said["has_value"],
         Reconciliation(**account),
+        Months.from_plain(said["months"]),
     )
 
 

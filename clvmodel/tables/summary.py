@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clvmodel.errors import ColumnError, DataError, UnitError
 from clvmodel.tables.cells import Cells, collapse
 from clvmodel.tables.frames import dates, native_frame, read_frame
-from clvmodel.tables.purchases import Purchases, Reconciliation, to_day
+from clvmodel.tables.purchases import Purchases, Reconciliation, days_before, from_day, to_day
 from clvmodel.units import UNIT_NAMES, days_in, horizon_in_days, parse_date
 
 Array = NDArray[np.float64]
@@ -175,8 +175,17 @@ class Summary:
         """Day of the first purchase of all, if `end` is known."""
         if self.end is None:
             return None
-        days = float(np.max(self.T, initial=0.0)) * days_in(self.unit)
-        return self.end - dt.timedelta(days=int(days) if self.exact else round(days))
+        return from_day(self.days_ago(np.max(self.T, initial=0.0)))
+
+    def days_ago(self, time: Any) -> Any:
+        """Day, from 1970-01-01, of what happened so long before the end of observation.
+
+        `time` is in the unit of the summary: T of first purchases, T - recency of last ones. Raises
+        DataError where the end is not known.
+        """
+        if self.end is None:
+            raise DataError("The end of observation is not known: give it, end='2026-12-31'.")
+        return days_before(self.end, np.asarray(time) * days_in(self.unit), self.exact)
 
     @property
     def has_value(self) -> bool:

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.models.point import Seed
 from clvmodel.tables.frames import native_frame
-from clvmodel.tables.purchases import Purchases, to_day
+from clvmodel.tables.groups import month_names
+from clvmodel.tables.large import LargeSummary, over_parts
+from clvmodel.tables.months import Months, month_of
+from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
-from clvmodel.value.candidates import check_summary
-from clvmodel.value.outlook import Outlook
-from clvmodel.value.predictions import expected_spend, product
+from clvmodel.value.candidates import check_customers
+from clvmodel.value.cohort_forecast import Ahead, CohortsAhead
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,7 +37,6 @@ MEASURES = {
 }
 """What is tabulated."""
 MOST_AHEAD = 120
-_SIMULATED = 50_000  # customers, some several times, whose months to come are simulated
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,132 +112,85 @@ class Cohorts:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def cohorts(summary: Summary, model: Any = None, *, ahead: int = 12, seed: Seed = 0) -> Cohorts:
+def cohorts(
+    summary: Summary | LargeSummary, model: Any = None, *, ahead: int = 12, seed: Seed = 0
+) -> Cohorts:
     """Tabulate the customers of a summary by month of acquisition.
 
     With a fitted `model` every row is continued for `ahead` months after the last observed one.
     Revenue and repeat rate are then expectations for the customers of the cohort; retention, which
-    has no closed form for a later month, is the mean of a simulation of 50,000 customers (all of
-    them, several times if they are fewer), by `seed`: of a cohort with a tenth of the customers
-    right to half a percent. Forecasts hold what the models say, at their estimates.
+    has no closed form for a later month, is the mean of a simulation of some 50,000 customers by
+    `seed` (of fewer, several times; of many more, every so many-th): of a cohort with a tenth of
+    the customers right to half a percent. Forecasts hold what the models say, at their estimates.
 
-    Raises DataError where single purchases are not known, ParameterError.
+    Customers in a file or in Spark stay there. Raises DataError where single purchases are not
+    known (of a summary that was made from a table), ParameterError.
     """
-    check_summary(summary)
+    check_customers(summary)
     whole = isinstance(ahead, int | np.integer) and not isinstance(ahead, bool)
     if not (whole and 0 <= ahead <= MOST_AHEAD):
         rule = f"a whole number of months from 0 to {MOST_AHEAD}"
         raise ParameterError.out_of_range("ahead", ahead, rule)
-    purchases, end = summary.purchases, summary.end
-    if purchases is None or end is None:
+    months, end = _months(summary), summary.end
+    if months is None or end is None:
         raise DataError(
             "Cohorts look at single purchases, which a summary made from a table does not have; "
             "make it from the orders with clv.summarize."
         )
-    month = _month(purchases.day)
-    starts = np.flatnonzero(np.diff(purchases.customer, prepend=-1))
-    born = month[starts]
-    seen, cohort, size = np.unique(born, return_inverse=True, return_counts=True)
-    last = _last_complete(end)
-    future = ahead if model is not None else 0
+    seen, last = np.unique(months.born), _last_complete(end)
+    future = int(ahead) if model is not None else 0
     columns = int(max(last + future - seen[0] + 1, 1))
+    size = np.zeros(seen.size, np.int64)
+    young = months.born == months.month
+    size[np.searchsorted(seen, months.born[young])] = months.active[young]
+    retention, repeat, revenue = _observed(months, seen, size, columns)
     observed = seen[:, None] + np.arange(columns) <= last
-    retention, repeat, revenue = _observed(purchases, month, cohort, born, size, columns)
     forecast = np.zeros_like(observed)
     if future:
         forecast = ~observed & (seen[:, None] + np.arange(columns) <= last + future)
-        found = _forecast(summary, model, month, cohort, seen, last, future, seed)
-        for table, (numbers, so_far) in zip((retention, repeat, revenue), found, strict=True):
-            if table is not None and numbers is not None:
-                _fill(table, numbers / size, so_far, seen, last)
+        found = _forecast(summary, model, seen, last, future, seed)
+        _fill(retention, found.active / size, False, seen, last)
+        _fill(repeat, found.repeat / size, False, seen, last)
+        if model.spend is not None:
+            _fill(revenue, found.revenue / size, True, seen, last)
     known = observed | forecast
     for table in (retention, repeat, revenue):
-        if table is not None:
-            table[~known] = np.nan
-    names = tuple(str(m) for m in seen.astype("datetime64[M]"))
-    return Cohorts(names, size, retention, repeat, revenue, forecast, summary.kind)
+        table[~known] = np.nan
+    worth = revenue if summary.has_value else None
+    names = tuple(month_names(seen))
+    return Cohorts(names, size, retention, repeat, worth, forecast, summary.kind)
 
 
-def _observed(
-    purchases: Purchases, month: Ints, cohort: Ints, born: Ints, size: Ints, columns: int
-) -> tuple[Array, Array, Array | None]:
+def _months(summary: Summary | LargeSummary) -> Months | None:
+    if isinstance(summary, LargeSummary):
+        return summary.months
+    return None if summary.purchases is None else Months.of(summary.purchases)
+
+
+def _observed(months: Months, seen: Ints, size: Ints, columns: int) -> tuple[Array, Array, Array]:
     """Retention, repeat rate and cumulative revenue of all cells, as far as purchases go."""
-    customer, rows = purchases.customer, size.size
-    age = month - born[customer]
+    age = months.month - months.born
     inside = age < columns
-    cell = (cohort[customer] * columns + age)[inside]
+    cell = (np.searchsorted(seen, months.born) * columns + age)[inside]
 
-    def table(chosen: NDArray[np.bool_], weights: Array | None = None) -> Array:
-        counts = np.bincount(cell[chosen], weights, rows * columns)
-        return counts.reshape(rows, columns) / size[:, None]
+    def table(values: Any) -> Array:
+        sums = np.bincount(cell, values[inside], seen.size * columns)
+        return sums.reshape(seen.size, columns) / size[:, None]
 
-    first = np.diff(customer, prepend=-1) != 0
-    place = np.arange(customer.size) - np.flatnonzero(first)[customer]
-    new_month = (first | (np.diff(month, prepend=-1) != 0))[inside]
-    retention = table(new_month)
-    repeat = np.cumsum(table((place == 1)[inside]), axis=1)
-    if purchases.value is None:
-        return retention, repeat, None
-    return retention, repeat, np.cumsum(table(inside[inside], purchases.value[inside]), axis=1)
+    repeat, revenue = (np.cumsum(table(v), axis=1) for v in (months.second, months.revenue))
+    return table(months.active), repeat, revenue
 
 
 def _forecast(
-    summary: Summary,
-    model: Any,
-    month: Ints,
-    cohort: Ints,
-    seen: Ints,
-    last: int,
-    ahead: int,
-    seed: Seed,
-) -> list[tuple[Array | None, bool]]:
-    """(sums by month ahead and cohort, whether they come on top of what was observed), each."""
+    summary: Summary | LargeSummary, model: Any, seen: Ints, last: int, ahead: int, seed: Seed
+) -> CohortsAhead:
+    """What the customers of each cohort are expected to do in each month ahead."""
     assert summary.end is not None
-    unit = model.purchases.unit
     ends = _first_day(last + 1 + np.arange(1, ahead + 1)) - 1 - to_day(summary.end)
-    times = ends / days_in(unit)
-    outlook = Outlook.of(model.purchases.model, summary.in_unit(unit))
-    alive, new = outlook.alive(model.purchases.model), outlook.new(model.purchases.model)
-    once = summary.frequency == 0
-    worth = None if model.spend is None else expected_spend(model, summary)
-    repeat, revenue = np.zeros((2, ahead, seen.size))
-    for j, t in enumerate(times):
-        bought = outlook.each(alive, new.expected_purchases(t))
-        again = np.where(once, outlook.each(alive, new.p_purchase(t)), 1.0)
-        repeat[j] = np.bincount(cohort, again, seen.size)
-        if worth is not None:
-            revenue[j] = np.bincount(cohort, product(bought, worth), seen.size)
-    active = _simulated(summary, outlook, alive, new, times, cohort, month, last, seed)
-    return [(active, False), (repeat, False), (None if worth is None else revenue, True)]
-
-
-def _simulated(
-    summary: Summary,
-    outlook: Outlook,
-    alive: Array,
-    new: Any,
-    times: Array,
-    cohort: Ints,
-    month: Ints,
-    last: int,
-    seed: Seed,
-) -> Array:
-    """Expected customers who buy in each month ahead, by cohort: means over simulations."""
-    rng, n = np.random.default_rng(seed), len(summary)
-    rounds = max(1, round(_SIMULATED / n))
-    point = new.spread(outlook.repeats.shape).take(outlook.state[outlook.where])
-    assert summary.purchases is not None
-    running = np.unique(summary.purchases.customer[month == last + 1])  # the month of the end
-    size, ahead = int(cohort.max()) + 1, times.size
-    counts = np.zeros(ahead * size)
-    for _ in range(rounds):
-        stays = rng.random(n) < alive[outlook.where]
-        made = point.simulate_purchases(np.full(n, times[-1]), seed=rng)
-        place = np.searchsorted(times, made.time, side="left")
-        cells = (place * n + made.customer)[stays[made.customer]]
-        both = np.unique(np.concatenate([cells, running]))
-        counts += np.bincount(both // n * size + cohort[both % n], minlength=ahead * size)
-    return counts.reshape(ahead, size) / rounds
+    times = ends / days_in(model.purchases.unit)
+    drawn = int(np.random.default_rng(seed).integers(2**63))
+    asked = Ahead(model, seen, last, times, len(summary), drawn)
+    return CohortsAhead.together(over_parts(summary, asked))
 
 
 def _fill(table: Array, numbers: Array, on_top: bool, seen: Ints, last: int) -> None:
@@ -248,16 +202,10 @@ def _fill(table: Array, numbers: Array, on_top: bool, seen: Ints, last: int) -> 
         table[there, month[there]] = row[there] + (so_far[there] if on_top else 0.0)
 
 
-def _month(day: Any) -> Ints:
-    """Months since 1970-01 of days since 1970-01-01."""
-    days = np.asarray(day, np.int64).astype("datetime64[D]")
-    return days.astype("datetime64[M]").astype(np.int64)
-
-
 def _first_day(month: Ints) -> Ints:
     return np.asarray(month).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
 def _last_complete(end: dt.date) -> int:
     """Number of the last month that is over at the end of a day."""
-    return int(_month([to_day(end) + 1])[0]) - 1
+    return int(month_of(np.array([to_day(end) + 1]))[0]) - 1

@@ -157,7 +157,8 @@ class _Elsewhere:
     def _rows(self, column: str, name: str, order: str | None = None) -> Any:
         """Rows whose column holds a name, by `order` the highest first: Arrow's, or Spark's."""
         if isinstance(self.summary, SparkSummary):
-            found = self.frame.where(self.frame[column] == name)
+            frame = self.frame
+            found = frame.where(frame[column] == name)
             return found if order is None else found.orderBy(found[order].desc())
         found = self.summary.over_parts(_Where(self.function, column, name))
         return below_each_other(found, order)

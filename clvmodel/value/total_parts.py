@@ -153,7 +153,7 @@ class _Part:
     def _simulated(self) -> Array:
         """Simulate purchases and values (kinds, draws, groups), each draw at other parameters."""
         n = len(self.summary)
-        rng = np.random.default_rng([self.asked.seed, _mark(self.summary)])
+        rng = np.random.default_rng([self.asked.seed, mark(self.summary)])
         where, state = self.outlook.where, self.outlook.state[self.outlook.where]
         rows = []
         for model, spend in self.asked.draws:
@@ -320,6 +320,6 @@ def _curved(values: Array, found: Array) -> Array | None:
     return np.asarray(every).reshape(len(values), *found.shape[1:])
 
 
-def _mark(summary: Summary) -> int:
+def mark(summary: Summary) -> int:
     """Number that tells one part's customers from another's."""
     return zlib.crc32(summary.T.tobytes(), zlib.crc32(summary.recency.tobytes()))

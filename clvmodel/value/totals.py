@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clvmodel.errors import ColumnError, DataError, ParameterError
+from clvmodel.errors import ColumnError, ParameterError
 from clvmodel.tables.frames import native_frame
 from clvmodel.tables.groups import COHORT, birth_months, groups, month_names
 from clvmodel.tables.large import LargeSummary, over_parts
@@ -161,7 +161,7 @@ def _groups(summary: Summary | LargeSummary, by: str | None) -> tuple[Sequence[A
             f"by == {by!r}: the customers of a {type(summary).__name__} have no attributes, only "
             f"{COHORT!r}, the month of the first purchase."
         )
-    months = np.unique(birth_months(summary.cells.columns[2], summary.unit, summary.end))
+    months = np.unique(birth_months(summary.cells.columns[2], summary))
     return month_names(months), _Born(months)
 
 
@@ -176,10 +176,7 @@ class _Born:
     months: NDArray[np.int64]
 
     def __call__(self, summary: Summary) -> Index:
-        if summary.end is None:
-            raise DataError("The end of observation is not known.")
-        born = birth_months(summary.T, summary.unit, summary.end)
-        return np.searchsorted(self.months, born)
+        return np.searchsorted(self.months, birth_months(summary.T, summary))
 
 
 def _gamma(mean: Array, variance: Array, rng: np.random.Generator) -> Array:

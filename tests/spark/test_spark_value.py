@@ -76,8 +76,8 @@ def test_numbers_for_each_customer_are_refused(fitted, cdnow_summaries):
         fitted.predict(theirs, "39W", margin="margin")
     with pytest.raises(clv.UnitError, match="horizon"):
         fitted.predict(theirs, "39 moons")
-    with pytest.raises(clv.DataError, match="predict_to"):
-        fitted.predict_total(theirs, "39W")
+    with pytest.raises(clv.ParameterError, match=r"margin == .*the same for all"):
+        fitted.predict_total(theirs, "39W", margin="margin")
 
 
 def test_parameters_are_drawn_from_the_same_data(cdnow_summaries):
@@ -231,15 +231,45 @@ def test_a_backtest_of_many_takes_a_sample_and_says_so(spark, cdnow):
     assert account.amount + outside.amount == pytest.approx(ours.reconciliation.amount, rel=1e-12)
 
 
-def test_segments_and_tiers(fitted, cdnow_summaries):
-    """By thresholds that are kept, customers fall where they would on one machine."""
+def test_segments_and_tiers(fitted, cdnow_summaries, tmp_path, spark):
     theirs, ours = cdnow_summaries
-    rfm = clv.RFM().fit(ours)
-    whole = clv.segment(ours, fitted, rfm=rfm, horizon="39W")
-    frame = theirs.map(lambda some: clv.segment(some, fitted, rfm=rfm, horizon="39W").frame)
-    assert by_id(frame)["segment"].tolist() == whole.frame["segment"].tolist()
-    tiered = clv.tier(ours, fitted, horizon="39W")
-    known = {"tiers": tiered.tiers, "past_tiers": tiered.past_tiers, "horizon": "39W"}
-    frame = theirs.map(lambda some: clv.tier(some, fitted, **known).frame)
-    for name in ("tier", "list"):
-        assert by_id(frame)[name].fillna("").tolist() == tiered.frame[name].fillna("").tolist()
+    how = {"horizon": "39W", "margin": 0.4}
+    whole, some = (clv.segment(each, fitted, **how) for each in (ours, theirs))
+    assert some.rfm == whole.rfm
+    table, own = some.table(), whole.table()
+    exact = [name for name in own if "_q" not in name]
+    pd.testing.assert_frame_equal(table[exact], own[exact], rtol=1e-9)
+    for name in ("value_q05", "value_q95"):  # simulated, here and there
+        width = own["value_q95"] - own["value_q05"]
+        assert ((table[name] - own[name]).abs() < 0.2 * width).all()
+    pd.testing.assert_frame_equal(some.deciles(), whole.deciles())
+    assert_close(by_id(some.frame)[["customer_id", "r", "f", "m", "clv"]], rows(whole.frame))
+    assert by_id(some.frame)["segment"].tolist() == whole.frame["segment"].tolist()
+    assert some.customers("Champions").count() == len(whole.customers("Champions"))
+    tiered, there = clv.tier(ours, fitted, **how), clv.tier(theirs, fitted, **how)
+    assert there.tiers.thresholds == pytest.approx(tiered.tiers.thresholds, rel=1e-9)
+    pd.testing.assert_frame_equal(there.lists, tiered.lists, rtol=1e-9)
+    risk = there.action("VIPs at risk").toArrow().to_pandas()
+    assert risk["customer_id"].tolist() == tiered.action("VIPs at risk")["customer_id"].tolist()
+    assert there.to(tmp_path / "tiers") == 2357
+    written = by_id(spark.read.parquet(str(tmp_path / "tiers")))
+    assert written["tier"].tolist() == tiered.frame["tier"].tolist()
+
+
+def rows(frame):
+    return frame[["customer_id", "r", "f", "m", "clv"]]
+
+
+def test_cohorts_and_unit_economics(fitted, cdnow_summaries):
+    theirs, ours = cdnow_summaries
+    some, whole = (clv.cohorts(each, fitted, ahead=3) for each in (theirs, ours))
+    assert some.names == whole.names
+    np.testing.assert_array_equal(some.customers, whole.customers)
+    np.testing.assert_allclose(some.revenue, whole.revenue, rtol=1e-9)
+    np.testing.assert_allclose(some.repeat_rate, whole.repeat_rate, rtol=1e-9)
+    np.testing.assert_allclose(some.retention, whole.retention, atol=0.02)
+    some, whole = (clv.UnitEconomics(fitted, each, cac=20, draws=20) for each in (theirs, ours))
+    for row, own in zip(some.rows, whole.rows, strict=True):
+        assert (row["model"], row["formula"]) == pytest.approx(
+            (own["model"], own["formula"]), rel=1e-9
+        )

@@ -1,5 +1,7 @@
 """Segments, tiers and totals of customers in a file are those of the customers in memory."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 import clvmodel as clv
 from clvmodel.errors import ColumnError, DataError, FileError, ParameterError
 from clvmodel.tables import stored
+from clvmodel.tables.groups import groups
 from clvmodel.tables.large import LargeSummary
-from clvmodel.value import cuts, totals
+from clvmodel.value import cohort_forecast, cuts, totals
 from clvmodel.value.economics import OF_KNOWN
 from clvmodel.value.tiering import LISTS
 from clvmodel.value.tiers import KINDS
@@ -195,6 +198,56 @@ def test_unit_economics(summary, model, large):
     pd.testing.assert_frame_equal(theirs.curve(), ours.curve(), rtol=1e-9)
     with pytest.raises(ParameterError, match="by='cohort' needs customers in memory"):
         clv.UnitEconomics(model, large, cac=10, by="cohort")
+
+
+def test_cohorts(summary, model, large):
+    """What was observed to the last bit; retention ahead to the noise of its simulation."""
+    ours, theirs = clv.cohorts(summary, model, ahead=4), clv.cohorts(large, model, ahead=4)
+    assert theirs.names == ours.names
+    assert theirs.customers.tolist() == ours.customers.tolist()
+    np.testing.assert_array_equal(theirs.forecast, ours.forecast)
+    np.testing.assert_allclose(theirs.revenue, ours.revenue, rtol=1e-12)
+    np.testing.assert_allclose(theirs.repeat_rate, ours.repeat_rate, rtol=1e-12)
+    seen = ~ours.forecast
+    np.testing.assert_array_equal(theirs.retention[seen], ours.retention[seen])
+    rounds = round(50_000 / len(summary))
+    p = ours.retention[ours.forecast]
+    number = np.repeat(ours.customers, ours.forecast.sum(axis=1)) * rounds
+    error = np.sqrt(2 * p * (1 - p) / number)
+    assert (np.abs(theirs.retention[ours.forecast] - p) < 4 * error).all()
+    again = clv.cohorts(clv.open_summary(large.path), model, ahead=4)
+    np.testing.assert_array_equal(again.retention, theirs.retention)
+
+
+def test_a_thinned_simulation_of_cohorts(summary, model, large, monkeypatch):
+    exact = clv.cohorts(summary, model, ahead=3)
+    monkeypatch.setattr(cohort_forecast, "SIMULATED", 600)  # every third customer
+    found = [clv.cohorts(large, model, ahead=3, seed=seed) for seed in range(40)]
+    found = np.array([each.retention[each.forecast] for each in found])
+    error = found.std(axis=0, ddof=1) / np.sqrt(40)
+    gap = found.mean(axis=0) - exact.retention[exact.forecast]
+    assert (np.abs(gap) < 4.5 * error).all()
+    assert error.max() < 0.01
+
+
+def test_months_of_customers_whose_orders_are_timed_to_the_moment():
+    """Bought late on 31 January and on 1 February, early on 1 March: of three cohorts."""
+    orders = pd.DataFrame(
+        {
+            "who": list("abcc"),
+            "when": pd.to_datetime(
+                ["2024-01-31 23:50", "2024-02-01 00:01", "2024-03-01 00:00", "2024-04-30 23:59"]
+            ),
+        }
+    )
+    summary = clv.summarize(orders, customer="who", date="when", occasion="exact")
+    names, place = groups(summary, "cohort")
+    assert names.to_pylist() == ["2024-01", "2024-02", "2024-03"]
+    assert place.tolist() == [0, 1, 2]
+    assert clv.cohorts(summary).names == tuple(names.to_pylist())
+    assert summary.start == dt.date(2024, 1, 31)
+    last = summary.days_ago(summary.T - summary.recency).astype("datetime64[D]").astype(str)
+    assert last.tolist() == ["2024-01-31", "2024-02-01", "2024-04-30"]
 
 
 @pytest.mark.parametrize("lifespan", ["auto", "measured", 2.5])
