@@ -43,20 +43,30 @@ Costs = Annotated[
 def segment_command(
     given: Input,
     out: Annotated[Path, typer.Option(help="CSV or Parquet file of customers to write.")],
-    rules: Annotated[str, typer.Option(help=f"Segments: {', '.join(RULES)}.")] = "eleven",
-    tiers: Annotated[str, typer.Option(help=f"Tiers of value: {', '.join(KINDS)}.")] = "vip",
+    rules: Annotated[
+        str | None, typer.Option(help=f"Segments: {', '.join(RULES)}; default: eleven.")
+    ] = None,
+    tiers: Annotated[
+        str | None, typer.Option(help=f"Tiers of value: {', '.join(KINDS)}; default: vip.")
+    ] = None,
     lists: Annotated[
         Path | None,
         typer.Option(help="Folder for a CSV per tier and per list, for a mailing tool."),
     ] = None,
     thresholds: Annotated[
-        Path | None, typer.Option(help="Reuse the thresholds that --save wrote.")
+        Path | None,
+        typer.Option(help="Reuse the thresholds that --save wrote, with their options."),
     ] = None,
     save: Annotated[Path | None, typer.Option(help="JSON file to write thresholds to.")] = None,
     xlsx: Workbook = None,
     model: Model = None,
-    horizon: Horizon = "365D",
-    margin: Margin = 1.0,
+    horizon: Annotated[
+        str | None, typer.Option(help="How far ahead value counts; default: 365D.")
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(max=1.0, help="Share of revenue that is profit: 0.4 for 40%; default: 1."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put every customer into an RFM segment and a tier of predicted value; lists to act on."""
@@ -64,32 +74,33 @@ def segment_command(
     for path, endings in ((save, (".json",)), (xlsx, (".xlsx",))):
         if path is not None:
             check_output(path, endings)
-    for name, chosen, known in (("--rules", rules, RULES), ("--tiers", tiers, KINDS)):
-        if chosen not in known:
-            raise ParameterError.not_one_of(name, chosen, known)
     kept = None if thresholds is None else _thresholds(thresholds)
+    asked = {"rules": rules, "tiers": tiers, "horizon": horizon, "margin": margin}
+    options = _options(asked, kept, thresholds)
+    rules, how = options["rules"], {name: options[name] for name in ("horizon", "margin")}
     fitted = None if model is None else load(model)
     with stored_summary(given, out) as stored:
         summary = stored.held()
         fitted = fitted or _fit(given, summary)
         given.say("segments and tiers")
         rfm: Any = RFM(levels=RULES[rules].levels) if kept is None else kept.rfm
-        how: dict[str, Any] = {"horizon": horizon, "margin": margin}
         segments = segment(summary, fitted, rules=rules, rfm=rfm, **how)
         how |= {} if kept is None else kept.tiers
         if isinstance(segments, Segmentation):
             how["predictions"] = segments.frame
-        tiered = tier(summary, fitted, kind=tiers, **how)
+        tiered = tier(summary, fitted, kind=options["tiers"], **how)
         table = _write_customers(segments, tiered, out)
         if save is not None:
-            _save_thresholds(save, segments, tiered)
+            _save_thresholds(save, options, segments, tiered)
         files = [] if lists is None else _write_lists(tiered, lists)
         if xlsx is not None:
             write_workbook(xlsx, segments=segments, tiers=tiered, scores=table)
-        given.say(f"{segments}\n{tiered}")
+        value = f"Value: of {options['horizon']} ahead, after a margin of {options['margin']:.0%}."
+        given.say(f"{segments}\n{tiered}\n{value}")
         result = {
             "customers": len(summary),
             "out": str(out),
+            "options": options,
             "segments": read_frame(segments.table())[0].to_pylist() if as_json else None,
             "tiers": read_frame(tiered.table)[0].to_pylist(),
             "lists": read_frame(tiered.lists)[0].to_pylist(),
@@ -104,6 +115,10 @@ def economics_command(
     cac: Costs = None,
     spend: Costs = None,
     new_customers: Costs = None,
+    period: Annotated[
+        str | None,
+        typer.Option(help="Days of the spend, 2025-01-01:2025-12-31: whom it won is counted."),
+    ] = None,
     channel_column: Annotated[
         str | None,
         typer.Option(help="Column whose text on the first order is the customer's channel."),
@@ -138,8 +153,8 @@ def economics_command(
         "conversion_rate": _costs("--conversion-rate", conversion_rate),
     }
     fitted = None if model is None else load(model)
-    summary = given.summarize()
     by = "cohort" if cohorts else channel_column
+    summary: Any = given.held() if by is None else given.summarize()
     if channel_column is not None:
         summary = summary.join(first_order(given.orders, channel_column, **given.reading))
     fitted = fitted or _fit(given, summary)
@@ -147,6 +162,7 @@ def economics_command(
         fitted,
         summary,
         by=by,
+        period=_period(period),
         margin=margin,
         horizon=horizon,
         discount_rate=discount_rate,
@@ -222,18 +238,41 @@ def _write_customers(segments: Any, tiered: Any, out: Path) -> Any:
 
 
 class _Kept(NamedTuple):
-    """Thresholds that were saved."""
+    """Thresholds that were saved, and the options that they belong to."""
 
+    options: dict[str, Any]
     rfm: FittedRFM
     tiers: dict[str, Tiers]
 
 
 _TIERS = ("tiers", "past_tiers", "vips")
+_DEFAULTS = {"rules": "eleven", "tiers": "vip", "horizon": "365D", "margin": 1.0}
 
 
-def _save_thresholds(path: Path, segments: Any, tiered: Any) -> None:
+def _options(asked: dict[str, Any], kept: _Kept | None, path: Path | None) -> dict[str, Any]:
+    """Options that were given, else those of the saved thresholds, which they must not contradict.
+
+    Raises ParameterError.
+    """
+    options = dict(_DEFAULTS if kept is None else kept.options)
+    for name, value in asked.items():
+        if value is None:
+            continue
+        if kept is not None and value != options[name]:
+            raise ParameterError(
+                f"--{name} {value}, but the thresholds in {path} were found with {options[name]}: "
+                f"leave out --{name}, or --thresholds."
+            )
+        options[name] = value
+    for name, known in (("rules", RULES), ("tiers", KINDS)):
+        if options[name] not in known:
+            raise ParameterError.not_one_of(f"--{name}", options[name], known)
+    return options
+
+
+def _save_thresholds(path: Path, options: dict[str, Any], segments: Any, tiered: Any) -> None:
     plain = {name: getattr(tiered, name).to_dict() for name in _TIERS}
-    said = {"format": FORMAT, "rfm": segments.rfm.to_dict(), **plain}
+    said = {"format": FORMAT, "options": options, "rfm": segments.rfm.to_dict(), **plain}
     write_text(path, json.dumps(said, indent=2) + "\n")
 
 
@@ -243,7 +282,8 @@ def _thresholds(path: Path) -> _Kept:
         raise DataError(f"{path} holds no thresholds that `segment --save` wrote.")
     try:
         tiers = {name: Tiers.from_dict(data[name]) for name in _TIERS}
-        return _Kept(FittedRFM.from_dict(data["rfm"]), tiers)
+        options = {name: data["options"][name] for name in _DEFAULTS}
+        return _Kept(options, FittedRFM.from_dict(data["rfm"]), tiers)
     except (KeyError, AttributeError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error}") from error
 
@@ -257,6 +297,17 @@ def _write_lists(tiered: Any, folder: Path) -> list[str]:
         for name, file in zip(names, files, strict=True):
             write_table(read_frame(tiered.action(name))[0], draft / file)
     return [str(folder / file) for file in files]
+
+
+def _period(text: str | None) -> tuple[str, str] | None:
+    """First and last day."""
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    if not colon:
+        rule = "a first and a last day, 2025-01-01:2025-12-31"
+        raise ParameterError.out_of_range("--period", text, rule)
+    return first.strip(), last.strip()
 
 
 def _costs(option: str, text: str | None) -> Any:

@@ -25,6 +25,7 @@ from clvmodel.tables.guess import guess_columns
 from clvmodel.tables.orders_sql import Columns
 from clvmodel.tables.presets import PRESETS, preset_named
 from clvmodel.tables.rules import OCCASIONS, REFUNDS
+from clvmodel.tables.stored import StoredSummary, is_stored, open_summary
 from clvmodel.tables.summarize import summarize
 from clvmodel.tables.summary import Summary
 
@@ -38,7 +39,9 @@ Purchases = Annotated[
 ]
 Model = Annotated[Path | None, typer.Option(help="Model that `fit` wrote; default: fit.")]
 Rate = Annotated[float, typer.Option(help="Effective annual discount rate.")]
-Margin = Annotated[float, typer.Option(help="Share of revenue that is profit.")]
+Margin = Annotated[
+    float, typer.Option(max=1.0, help="Share of revenue that is profit: 0.4 for 40%.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
@@ -162,10 +165,20 @@ class Input:
 
     def summarize(self) -> Summary:
         """Summarize the orders in memory, telling what became of them."""
+        if is_stored(self.options.orders):
+            self.say(f"{self.label} is a summary")
+            return open_summary(self.options.orders).load()
         self.say(f"summarizing {self.label}")
         summary = summarize(self.orders, **self.reading, unit=self.options.unit)
         self.say(repr(summary))
         return summary
+
+    def held(self) -> Summary | StoredSummary:
+        """Summarize the orders; a summary in a file comes into memory only if it is small."""
+        if is_stored(self.options.orders):
+            self.say(f"{self.label} is a summary")
+            return open_summary(self.options.orders).held()
+        return self.summarize()
 
     def command(self, name: str, **more: object) -> str:
         """Return the command that does the same again, guesses spelled out."""

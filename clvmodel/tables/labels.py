@@ -39,6 +39,14 @@ def some_rows(columns: Mapping[str, Any], rows: NDArray[np.intp], kind: str) -> 
     return native_frame(pa.table(dict(columns)).take(pa.array(rows)), kind)
 
 
+def same_ids(column: Any, ids: Any) -> bool:
+    """Whether a column holds these ids, in their order, whatever the types' names."""
+    try:
+        return bool(pa.chunked_array([ids]).equals(column.cast(ids.type)))
+    except pa.ArrowException:
+        return False
+
+
 def rows_in(summary: Summary, other: Summary) -> NDArray[np.int64]:
     """Row in `other` of each customer of `summary`; -1 for those who are not there.
 

@@ -92,6 +92,21 @@ def check_summary(summary: Any) -> None:
         raise DataError("The summary has no customers.")
 
 
+def check_fitted(model: Any) -> None:
+    """Refuse what is no fitted value model."""
+    if not all(hasattr(model, name) for name in ("purchases", "spend", "predict_total")):
+        raise ParameterError(
+            f"model is a {type(model).__name__}; give a fitted one: clv.ValueModel().fit(summary)."
+        )
+
+
+def check_share(name: str, value: Any) -> None:
+    """Refuse a number that is no share: 40 for 40%."""
+    if isinstance(value, int | float | np.number) and not 0 <= value <= 1:
+        rule = "a share, from 0 to 1 (0.4 for 40%)"
+        raise ParameterError.out_of_range(name, value, rule)
+
+
 def checked(summary: Any, horizon: Any, margin: float) -> float:
     """Days of a horizon, after refusing what is no Summary and margins that are not finite."""
     check_summary(summary)

@@ -24,7 +24,7 @@ from clvmodel.tables.months import Months, month_of
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
-from clvmodel.value.candidates import check_customers
+from clvmodel.value.candidates import check_customers, check_fitted
 from clvmodel.value.cohort_forecast import Ahead, CohortsAhead
 
 Array = NDArray[np.float64]
@@ -131,6 +131,8 @@ def cohorts(
     if not (whole and 0 <= ahead <= MOST_AHEAD):
         rule = f"a whole number of months from 0 to {MOST_AHEAD}"
         raise ParameterError.out_of_range("ahead", ahead, rule)
+    if model is not None:
+        check_fitted(model)
     months, end = _months(summary), summary.end
     if months is None or end is None:
         raise DataError(

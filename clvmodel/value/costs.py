@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from clvmodel.errors import ParameterError
+from clvmodel.value.candidates import check_share
 
 PerGroup = float | Mapping[Any, float] | None
 
@@ -35,8 +36,12 @@ class Costs:
         """Refuse numbers out of range, groups that are none, and costs given twice."""
         if self.cac is not None and (self.spend is not None or self.new_customers is not None):
             raise ParameterError("Give cac, or spend (and new_customers), not both.")
+        if self.new_customers is not None and self.spend is None:
+            raise ParameterError("new_customers are for a spend, and there is none: give spend.")
         for name in ("cac", "spend", "new_customers", "conversion_rate"):
             self._given(name)
+        for rate in self.rates.values():
+            check_share("conversion_rate", rate)
 
     def _given(self, name: str) -> dict[str, float]:
         """A cost per group; one number holds for all, except that money is not shared out."""
@@ -50,6 +55,11 @@ class Costs:
         known = {str(group): number for group, number in value.items()}
         for group, number in known.items():
             if group not in self.names:
+                if len(self.names) == 1:
+                    raise ParameterError(
+                        f"{name} names the group {group!r}, and there are no groups: say by what "
+                        "customers are grouped (by=, or --channel-column or --cohorts)."
+                    )
                 raise ParameterError.not_one_of(f"a group of {name}", group, self.names)
             check_number(f"{name}[{group!r}]", number, 0.0)
         return {group: float(number) for group, number in known.items()}

@@ -7,7 +7,7 @@ from typing import Any
 from clvmodel.errors import ParameterError
 from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Summary
-from clvmodel.value.candidates import check_customers
+from clvmodel.value.candidates import check_customers, check_fitted, check_share
 from clvmodel.value.drift import warn_of_drift
 from clvmodel.value.large_decisions import (
     LargeSegmentation,
@@ -60,6 +60,9 @@ def segment(
         raise ParameterError(
             f"rfm has {fitted.levels} levels, and the rules are of {rules.levels}."
         )
+    check_share("margin", margin)
+    if model is not None:
+        check_fitted(model)
     if isinstance(summary, LargeSummary):
         _check_model(model, summary, margin)
         asked = Segmenting(fitted, rules, model, horizon, discount_rate, margin)
@@ -94,13 +97,19 @@ def tier(
     ParameterError.
     """
     check_customers(summary)
+    check_share("margin", margin)
+    for name, given in (("tiers", tiers), ("past_tiers", past_tiers), ("vips", vips)):
+        if given is not None and not isinstance(given, Tiers):
+            raise ParameterError(f"{name} is a {type(given).__name__}; give Tiers, or a kind=.")
     kept: dict[str, Any] = {"kind": kind, "tiers": tiers, "past_tiers": past_tiers, "vips": vips}
     if isinstance(summary, LargeSummary):
         if predictions is not None:
             raise ParameterError("predictions are of customers in memory: leave them out here.")
+        check_fitted(model)
         _check_model(model, summary, margin)
         return large_tiering(summary, model, horizon, margin, **kept)
     if predictions is None:
+        check_fitted(model)
         predictions = model.predict(summary, horizon, margin=margin)
     return tiering(summary, predictions, **kept)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -19,31 +18,18 @@ from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR, days_in, horizon_in_days, parse_date
 from clvmodel.value.acquired import FormulaCustomer, ModelCustomer, next_year
-from clvmodel.value.candidates import check_customers
+from clvmodel.value.candidates import check_customers, check_fitted, check_share
 from clvmodel.value.costs import ALL, Costs, PerGroup, check_number
 from clvmodel.value.formulas import StoreFormula
 from clvmodel.value.predictions import check_rate
+from clvmodel.value.quantities import OF_KNOWN, Quantity, quantities
+from clvmodel.value.quantities import QUANTITIES as QUANTITIES
 from clvmodel.value.value_model import ValueModel
+from clvmodel.value.windows import history_days
 
 Array = NDArray[np.float64]
 RESULTS = ("quantity", "model", "low", "high", "formula", "days", "customers", "cac", "fit")
 OWN_FIT = 200  # customers from which a group is fitted by itself: a judgement
-QUANTITIES = {
-    "ltv": "value of a new customer within the horizon, after margin",
-    "ltv_to_cac": "that value over what the customer cost; the convention asks for 3",
-    "p_target": "chance that this ratio reaches the target (formula: 1 or 0)",
-    "payback_days": "days until cumulative profit of a new customer reaches the cost; inf: never",
-    "return_on_spend": "(value - cost) / cost of a new customer",
-    "allowable_cac": "value / target ratio: what a new customer may cost",
-    "max_bid": "value x conversion rate: what a click may cost to break even",
-    "target_bid": "allowable cost x conversion rate: what a click may cost at the target",
-    "next_year_value": "what a customer of today is worth in the next 365 days, after margin",
-    "retention_budget": "next year's value x uplift: what an offer may cost to break even",
-    "break_even_uplift": "cost of an offer / next year's value: the uplift it must bring",
-}
-"""What is computed, each in one line. Amounts are per customer."""
-OF_KNOWN = ("next_year_value", "retention_budget", "break_even_uplift")
-"""Those that are of the customers there are, not of new ones."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,6 +82,7 @@ class UnitEconomics:
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and costs given twice."""
         check_customers(self.summary)
+        check_fitted(self.model)
         if isinstance(self.summary, LargeSummary) and self.by is not None:
             raise ParameterError(
                 f"by={self.by!r} needs customers in memory, and this is a "
@@ -108,6 +95,8 @@ class UnitEconomics:
             check_number(name, getattr(self, name), least)
             if least is not None and not getattr(self, name) > 0:
                 raise ParameterError.out_of_range(name, getattr(self, name), "> 0")
+        if self.margin > 1:
+            check_share("margin", self.margin)
         for name in ("uplift", "offer_cost"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), 0.0)
@@ -126,9 +115,11 @@ class UnitEconomics:
     def _groups(self) -> tuple[list[str], NDArray[np.intp]]:
         assert isinstance(self.summary, Summary)  # a larger one has no groups
         names, place = groups(self.summary, self.by)
-        found = [str(name) for name in names.to_pylist()]
+        found = ["(missing)" if name is None else str(name) for name in names.to_pylist()]
         if self.by in RESULTS or (self.by is not None and ALL in found):
             raise ParameterError(f"by={self.by!r}: the result has a column or a group so named.")
+        if len(set(found)) < len(found):
+            raise ParameterError(f"by={self.by!r}: two groups have the same name as text.")
         return found, place
 
     @property
@@ -157,9 +148,13 @@ class UnitEconomics:
             if self.summary.end is None:
                 raise DataError("period needs the end of observation, which this summary lacks.")
             first, last = (to_day(parse_date(day, "period")) for day in self.period)
+            if first > last:
+                raise ParameterError.out_of_range("period", self.period, "first day, then last day")
             born = to_day(self.summary.end) - np.rint(ages * days_in(self.summary.unit))
             number = np.where((born >= first) & (born <= last), number, 0.0)
         found = {ALL: float(number.sum())}
+        if not found[ALL]:
+            raise DataError(f"Nobody made a first purchase in the period {self.period}.")
         if self.by is not None:
             names, place = self._groups
             found |= dict(zip(names, np.bincount(place, number, len(names)).tolist(), strict=True))
@@ -199,21 +194,29 @@ class UnitEconomics:
     @property
     def costs(self) -> Any:
         """One row per group: customers, new_customers, cac, and whose fit it was judged by."""
-        fits = ["all customers" if k[2] is self.model else "its own" for k in self._known.values()]
         columns = {
             self.by or "group": self.names,
             "customers": [len(k[3]) for k in self._known.values()],
             "new_customers": [self._costs.acquired.get(g, np.nan) for g in self.names],
             "cac": [self._costs.each.get(g, np.nan) for g in self.names],
-            "fit": fits,
+            "fit": [self._fit(g) for g in self.names],
         }
         return native_frame(columns, self.summary.kind)
+
+    def _fit(self, group: str) -> str:
+        """Whose fit tells about a new customer of a group."""
+        return "all customers" if self._known[group][2] is self.model else "its own"
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Content of `table` as dictionaries."""
         return [
-            {self.by or "group": group, "quantity": quantity, **self.of(quantity, group)}
+            {
+                self.by or "group": group,
+                "quantity": quantity,
+                **self.of(quantity, group),
+                "fit": self._fit(group),
+            }
             for group in self.names
             for quantity in self._formulas(ALL)
         ]
@@ -244,7 +247,7 @@ class UnitEconomics:
         formula_of = self._formula_of(quantity, str(group))
         return formula_of(self._known[str(group)][0], np.empty(0))[1:]
 
-    def _formula_of(self, quantity: str, group: str) -> Callable[[Any, Array], Array]:
+    def _formula_of(self, quantity: str, group: str) -> Quantity:
         if group not in self.names:
             raise ParameterError.not_one_of("group", group, self.names)
         formulas = self._formulas(group)
@@ -269,33 +272,22 @@ class UnitEconomics:
     def _found(self) -> dict[str, Array]:
         return {}
 
-    def _formulas(self, group: str) -> dict[str, Callable[[Any, Array], Array]]:
-        """Each quantity, of a new customer or of the next year; those without inputs left out."""
-        cost = self._costs.each.get(group, np.nan)
-        rate = self._costs.rates.get(group, np.nan)
-        target, uplift, offer = self.target_ratio, self.uplift, self.offer_cost
-        found: dict[str, Callable[[Any, Array], Array]] = {"ltv": lambda c, _: c.value()}
-        if self._costs.each:
-            found |= {
-                "ltv_to_cac": lambda c, _: _ratio(c.value(), cost),
-                "p_target": lambda c, _: _reaches(c.value(), cost, target),
-                "payback_days": lambda c, _: c.payback(cost),
-                "return_on_spend": lambda c, _: _ratio(c.value() - cost, cost),
-            }
-        found["allowable_cac"] = lambda c, _: c.value() / target
-        if self.conversion_rate is not None:
-            found["max_bid"] = lambda c, _: c.value() * rate
-            found["target_bid"] = lambda c, _: c.value() / target * rate
-        found["next_year_value"] = lambda _, year: year
-        if uplift is not None:
-            found["retention_budget"] = lambda _, year: year * uplift
-        if offer is not None:
-            found["break_even_uplift"] = lambda _, year: _ratio(np.full_like(year, offer), year)
-        return found
+    def _formulas(self, group: str) -> dict[str, Quantity]:
+        return quantities(
+            cost=self._costs.each.get(group, np.nan) if self._costs.each else None,
+            rate=self._costs.rates.get(group, np.nan) if self._costs.rates else None,
+            target=self.target_ratio,
+            uplift=self.uplift,
+            offer=self.offer_cost,
+        )
 
     @property
     def table(self) -> Any:
-        """One row per group and quantity: the model's value with low and high, the formula's."""
+        """One row per group and quantity: the model's value with low and high, the formula's.
+
+        `fit` tells whether the group's own customers were fitted, or all; then model, low and high
+        are those of all.
+        """
         columns = {name: [row[name] for row in self.rows] for name in self.rows[0]}
         return native_frame(columns, self.summary.kind)
 
@@ -339,27 +331,49 @@ class UnitEconomics:
         return native_frame({self.by or "group": names.tolist(), **joined}, self.summary.kind)
 
     def __repr__(self) -> str:
-        """Return the table as text."""
-        lines = [f"{'':20}{'':18}{'model':>12}{'low':>12}{'high':>12}{'formula':>12}"]
+        """Return the table as text, with what it rests on."""
+        names = ("model", "low", "high", "formula")
+        lines = [f"{'':20}{'':18}" + "".join(f"{name:>12}" for name in names)]
         for row in self.rows:
-            numbers = "".join(f"{row[n]:12,.2f}" for n in ("model", "low", "high", "formula"))
-            lines.append(f"{row[self.by or 'group'][:19]:20}{row['quantity']:18}{numbers}")
-        last = f"Customers until {self.summary.end}; intervals of {self.level:.0%}."
-        return "\n".join([*lines, last])
+            numbers = "".join(f"{_text(row[n]):>12}" for n in names)
+            mark = "*" if self.by is not None and row["fit"] == "all customers" else ""
+            group = row[self.by or "group"][:18] + (mark if row[self.by or "group"] != ALL else "")
+            lines.append(f"{group:20}{row['quantity']:18}{numbers}")
+        return "\n".join([*lines, *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """What the numbers rest on, in sentences."""
+        margin, level, cost = f"{self.margin:.0%}", f"{self.level:.0%}", self._costs.each.get(ALL)
+        said = [
+            f"Customers until {self.summary.end}; after a margin of {margin}, within {self.horizon}"
+            + ("" if cost is None else f", at a cost of {cost:,.2f} per new customer")
+            + f"; intervals of {level}."
+        ]
+        if self._costs.each:
+            said.append(
+                "Payback: the model counts the first purchase at once, the formula spreads a "
+                "customer's purchases evenly from the first day on."
+            )
+        if any(self._fit(g) == "all customers" for g in self.names[1:]):
+            said.append(
+                f"* fewer than {OWN_FIT} customers: the model's numbers are those of all customers."
+            )
+        groups_of = [self._known[g][3] for g in self.names[1:]]
+        if any(isinstance(g, Summary) and history_days(g) < DAYS_PER_YEAR for g in groups_of):
+            said.append(
+                "Groups known for less than a year: their first purchases, which all lie in that "
+                "time, inflate the formula."
+            )
+        return said
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def _ratio(value: Array, cost: Any) -> Array:
-    """Value over cost; infinite where something costs nothing."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(value / cost)
-
-
-def _reaches(value: Array, cost: float, target: float) -> Array:
-    reached = np.where(value >= target * cost, 1.0, 0.0)
-    return np.where(np.isnan(cost), np.nan, reached)
+def _text(value: float) -> str:
+    """An amount; a dash where there is none."""
+    return "-" if np.isnan(value) else f"{value:,.2f}"
 
 
 def _ends(drawn: Array, levels: tuple[float, float]) -> tuple[Any, Any]:

@@ -21,7 +21,7 @@ from clvmodel.tables.labels import below_each_other, where
 from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.spark_summary import SparkSummary
 from clvmodel.tables.summary import Summary
-from clvmodel.value.cuts import Wanted, cuts_of
+from clvmodel.value.cuts import Wanted, cuts_of, rounded
 from clvmodel.value.rfm import FittedRFM
 from clvmodel.value.segment_rules import SegmentRules
 from clvmodel.value.segments import (
@@ -130,7 +130,7 @@ class _Worth:
     def __call__(self, part: Summary) -> list[Array]:
         predicted = without_reference(self.model).predict(part, self.horizon, margin=self.margin)
         value = np.asarray(read_frame(predicted)[0][self.target].to_numpy(), float)
-        return [value, spent(part)]
+        return [rounded(value), spent(part)]
 
 
 class _Elsewhere:
@@ -319,9 +319,8 @@ class LargeTiering(_Elsewhere):
         return native_frame(list_table(self.sums, self.target), self.summary.kind)
 
     def action(self, name: str) -> Any:
-        """Rows of a list or of a tier, those with most at stake first: Arrow, or Spark's."""
-        column, stake = chosen_by(name, self.tiers, self.target)
-        return self._rows(column, name, stake)
+        """Rows of a list or of a tier, highest predicted value first: Arrow, or Spark's."""
+        return self._rows(chosen_by(name, self.tiers), name, self.target)
 
     def __repr__(self) -> str:
         """Return how many customers each tier and list has."""

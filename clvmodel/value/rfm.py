@@ -22,7 +22,7 @@ from clvmodel.tables.large import LargeSummary
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 from clvmodel.value.candidates import check_customers, check_summary
-from clvmodel.value.cuts import Wanted, cuts_of
+from clvmodel.value.cuts import Wanted, cuts_of, rounded
 
 Array = NDArray[np.float64]
 Scores = NDArray[np.int64]
@@ -167,7 +167,7 @@ def measures(summary: Summary) -> dict[str, Array]:
     return {
         "recency": np.round(silent, 6),  # days are whole, and in other units nearly so
         "frequency": summary.frequency + 1,
-        "monetary": summary.total_value,
+        "monetary": rounded(summary.total_value),
     }
 
 

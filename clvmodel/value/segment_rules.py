@@ -22,7 +22,7 @@ _SHOWN = 40
 _PART = re.compile(r"\[([1-9])-([1-9])\]|\[([1-9]+)\]|([1-9])-([1-9])(?=/|$)|([1-9])|(\*)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SegmentRules:
     """Segments of RFM codes, a partition: every code of `levels`^3 lies in exactly one.
 
@@ -53,7 +53,10 @@ class SegmentRules:
         for name, patterns in self.rules.items():
             if not isinstance(name, str) or not name:
                 raise ParameterError(f"A segment is called {name!r}; give it a text as its name.")
-            several = [patterns] if isinstance(patterns, str | int) else list(patterns)
+            alone = isinstance(patterns, str | int)
+            if not (alone or isinstance(patterns, Iterable)):
+                raise ParameterError(f"{name}: {patterns!r} is no code, and no list of codes.")
+            several = [patterns] if alone else list(patterns)
             codes = {code for p in several for code in self._codes(name, p)}
             for code in sorted(codes):
                 held.setdefault(code, []).append(name)
@@ -102,12 +105,18 @@ class SegmentRules:
             shown = [f"{code} ({', '.join(held[code])})" for code in twice]
             faults.append(f"{len(twice)} codes are in several: {_some(shown)}")
         if empty:
-            faults.append(f"{', '.join(empty)}: no code is left, earlier rules hold them all")
+            lost = "no code is left (none was given, or others hold them all)"
+            faults.append(f"{', '.join(empty)}: {lost}")
         if faults:
             raise DataError(
                 "These rules are no partition of the codes. " + "; ".join(faults) + ". Put every "
                 "code into exactly one segment."
             )
+
+    def __repr__(self) -> str:
+        """Return how many codes each segment has."""
+        sizes = ", ".join(f"{name}: {len(tuple(codes))}" for name, codes in self.rules.items())
+        return f"SegmentRules of {len(self.codes)} codes of {self.levels} levels ({sizes})"
 
     def __iter__(self) -> Any:
         """Iterate over the names of the segments, in their order."""

@@ -15,6 +15,7 @@ from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame, read_frame
 from clvmodel.tables.labels import labels, rows_in, some_rows
 from clvmodel.tables.summary import Summary
+from clvmodel.value.cuts import rounded
 from clvmodel.value.rfm import FittedRFM, Scores
 from clvmodel.value.segment_rules import SegmentRules
 from clvmodel.value.tiering import each, shares
@@ -139,14 +140,16 @@ class Segmentation:
 
     @property
     def value(self) -> Array:
-        """Predicted value of each customer, or expected purchases without amounts.
+        """Predicted value of each customer to twelve digits; without amounts, purchases.
 
         Raises DataError without a model.
         """
         known = self.predictions
         if known is None:
             raise DataError("Deciles are those of a model: segment(summary, model).")
-        return known["expected_value" if "expected_value" in known else "expected_purchases"]
+        return rounded(
+            known["expected_value" if "expected_value" in known else "expected_purchases"]
+        )
 
     def in_deciles(self, tenths: Tiers) -> NDArray[np.intp]:
         """Count customers by segment (rows) and tenth."""
@@ -179,12 +182,14 @@ class Segmentation:
             )
         size = len(self.rules)
         row = rows_in(self.summary, later.summary)
-        known = np.append(later.place, size)[row]  # -1: the last, who are gone
+        ours = np.array([self.rules.names.index(name) for name in later.rules.names])
+        then = ours[later.place]  # equal rules may come in another order
+        known = np.append(then, size)[row]  # -1: the last, who are gone
         counts = np.bincount((size + 1) * self.place + known, minlength=size * (size + 1))
         moved = counts.reshape(size, size + 1)
         fresh = np.ones(len(later.summary), bool)
         fresh[row[row >= 0]] = False
-        new = np.append(np.bincount(later.place[fresh], minlength=size), 0)
+        new = np.append(np.bincount(then[fresh], minlength=size), 0)
         matrix = np.vstack([moved, new])
         if share:
             total = matrix.sum(axis=1, keepdims=True)

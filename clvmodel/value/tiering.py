@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame, read_frame
-from clvmodel.tables.labels import labels, some_rows
+from clvmodel.tables.labels import labels, same_ids, some_rows
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
+from clvmodel.value.cuts import rounded
 from clvmodel.value.tiers import Tiers
 
 Array = NDArray[np.float64]
@@ -22,7 +23,7 @@ Array = NDArray[np.float64]
 LISTS = {
     "future VIPs": "predicted value among the VIPs', past value not yet",
     "VIPs at risk": "past value among the VIPs', more likely than not to buy nothing",
-    "sleeping": "bought more than once, and the chance of a purchase is below 30%",
+    "sleeping": "bought more than once, the chance of a purchase is below 30%, on no other list",
 }
 """The lists of `tier`, each with its definition; a customer is on one of them at most."""
 AT_RISK, ASLEEP = 0.5, 0.3
@@ -76,6 +77,7 @@ class Tiering:
 
         Columns: customer_id, tier, past_value (money spent so far; purchases without amounts),
         expected_value (or expected_purchases), p_purchase, days_silent, list (empty for most).
+        Values are rounded to twelve digits, so that customers who are alike share a tier.
         """
         return native_frame(self._columns(), self.summary.kind)
 
@@ -115,18 +117,17 @@ class Tiering:
         return TierSums(np.array(by_tier), np.array(by_list))
 
     def action(self, name: str) -> Any:
-        """Rows of `frame` of a list (see `LISTS`) or of a tier, those with most at stake first.
+        """Rows of `frame` of a list (see `LISTS`) or of a tier, highest predicted value first.
 
-        At stake is the past value of those at risk or asleep, the predicted one of all others.
-        Raises ParameterError if there is neither.
+        So those who are most likely lost come last, whatever they have spent. Raises ParameterError
+        if there is neither.
         """
-        _, stake = chosen_by(name, self.tiers, self.target)
-        if name in LISTS:
+        if chosen_by(name, self.tiers) == "list":
             rows = np.flatnonzero(self.on_list == list(LISTS).index(name))
         else:
             rows = np.flatnonzero(self.place == self.tiers.names.index(name))
         columns = self._columns()
-        rows = rows[np.argsort(-columns[stake][rows], kind="stable")]
+        rows = rows[np.argsort(-self.value[rows], kind="stable")]
         return some_rows(columns, rows, self.summary.kind)
 
     def __repr__(self) -> str:
@@ -137,16 +138,12 @@ class Tiering:
         return f"<pre>{escape(repr(self))}</pre>"
 
 
-def chosen_by(name: str, tiers: Tiers, target: str) -> tuple[str, str]:
-    """Columns by which a list or a tier is chosen, and by which it is ordered, highest first.
-
-    Raises ParameterError if there is neither.
-    """
+def chosen_by(name: str, tiers: Tiers) -> str:
+    """Column that holds the name of a list or a tier. Raises ParameterError if there is neither."""
     known = [*LISTS, *tiers.names]
     if name not in known:
         raise ParameterError.not_one_of("name", name, known)
-    stake = "past_value" if name in ("VIPs at risk", "sleeping") else target
-    return "list" if name in LISTS else "tier", stake
+    return "list" if name in LISTS else "tier"
 
 
 def tier_table(tiers: Tiers, sums: TierSums, target: str) -> dict[str, Any]:
@@ -221,8 +218,15 @@ def tiering(
     table = read_frame(predictions)[0]
     if table.num_rows != len(summary):
         raise DataError(f"predictions has {table.num_rows:,} rows, the summary {len(summary):,}.")
-    target = "expected_value" if "expected_value" in table.column_names else "expected_purchases"
+    names = table.column_names
+    target = "expected_value" if "expected_value" in names else "expected_purchases"
+    missing = [name for name in (target, "p_purchase") if name not in names]
+    if missing:
+        raise DataError(f"predictions has no column {missing[0]!r}: tiers and lists need it.")
+    if "customer_id" in names and not same_ids(table["customer_id"], summary.ids):
+        raise DataError("predictions is of other customers, or in another order, than the summary.")
     value, p_purchase = (np.asarray(table[n].to_numpy(), float) for n in (target, "p_purchase"))
+    value = rounded(value)  # so that customers who are alike are so to the last digit
     past = spent(summary) if target == "expected_value" else summary.frequency + 1
     chosen = Tiers.by(kind, value) if tiers is None else tiers
     before = Tiers.by("vip", past) if past_tiers is None else past_tiers
@@ -234,4 +238,5 @@ def tiering(
 
 def spent(summary: Summary) -> Array:
     """Money that each customer has spent so far; purchases, where there are no amounts."""
-    return summary.frequency + 1 if summary.total_value is None else summary.total_value
+    paid = summary.total_value
+    return summary.frequency + 1 if paid is None else rounded(paid)

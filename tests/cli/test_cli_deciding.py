@@ -9,6 +9,7 @@ import pytest
 
 import clvmodel as clv
 from clvmodel.tables.first_order import first_order
+from clvmodel.tables.stored import StoredSummary
 from clvmodel.value.tiering import LISTS
 
 ROLES = {"customer": "customer_id", "date": "date", "value": "amount"}
@@ -220,3 +221,58 @@ def test_thresholds_must_be_those_of_segment(run, shop, tmp_path):
         found = run("segment", shop, "--out", out, "--thresholds", tmp_path / "bad.json", "-q")
         assert found[0] == 1
         assert "bad.json" in found[2]
+
+
+def test_thresholds_keep_their_options(run, shop, tmp_path):
+    """Tiers found after a margin, and reused: the same customers, or a clear refusal."""
+    kept, one, two = (tmp_path / name for name in ("kept.json", "a.csv", "b.csv"))
+    options = ["--margin", "0.4", "--tiers", "heavy", "--horizon", "26W", "-q"]
+    assert run("segment", shop, *options, "--save", kept, "--out", one)[0] == 0
+    assert run("segment", shop, "--thresholds", kept, "--out", two, "-q")[0] == 0
+    assert one.read_bytes() == two.read_bytes()
+    for option, value in (("tiers", "abc"), ("margin", "1"), ("rules", "ten"), ("horizon", "1Y")):
+        found = run("segment", shop, "--thresholds", kept, "--out", two, f"--{option}", value)
+        assert found[0] == 2
+        assert f"--{option} " in found[2]
+        assert "were found with" in found[2]
+
+
+def test_a_summary_in_a_file_is_taken_as_it_is(run, shop, tmp_path):
+    """Of segments, in memory or in parts, and of unit economics."""
+    stored, one, two = (tmp_path / name for name in ("s.parquet", "a.csv", "b.csv"))
+    assert run("summarize", shop, "--out", stored, "-q")[0] == 0
+    assert run("segment", shop, "--out", one, "-q")[0] == 0
+    assert run("segment", stored, "--out", two, "-q")[0] == 0
+    assert one.read_bytes() == two.read_bytes()
+    found = [run("economics", path, "--cac", "20", "-q") for path in (shop, stored)]
+    assert found[0][:2] == found[1][:2]
+
+
+def test_more_customers_than_fit_into_memory(run, shop, tmp_path, monkeypatch):
+    """As if they were: written part by part, with the same tables and lists."""
+    monkeypatch.setattr(StoredSummary, "held", lambda self: self)
+    monkeypatch.setattr(StoredSummary.batches, "__defaults__", (50,))
+    large = ["--lists", tmp_path / "large", "--out", tmp_path / "large.csv", "--json", "-q"]
+    found = json.loads(run("segment", shop, *large)[1])
+    monkeypatch.undo()
+    small = ["--lists", tmp_path / "small", "--out", tmp_path / "small.csv", "--json", "-q"]
+    expected = json.loads(run("segment", shop, *small)[1])
+    assert found["customers"] == expected["customers"] > 200
+    for part in ("tiers", "lists"):
+        for row, own in zip(found[part], expected[part], strict=True):
+            assert row == pytest.approx(own)
+    for name in ("large.csv", "large/tier_vip.csv", "large/sleeping.csv"):
+        own = tmp_path / name.replace("large", "small")
+        one, two = (pd.read_csv(path, dtype=TEXT) for path in (tmp_path / name, own))
+        pd.testing.assert_frame_equal(one, two, rtol=1e-12)
+
+
+def test_spend_of_a_period(run, shop):
+    spent = ["economics", shop, "--spend", "1000", "-q", "--json"]
+    first = json.loads(run(*spent, "--period", "1997-01-01:1997-01-05")[1])["costs"][0]
+    every = json.loads(run(*spent)[1])["costs"][0]
+    assert 0 < first["new_customers"] < every["new_customers"] == every["customers"]
+    assert first["cac"] == pytest.approx(1000 / first["new_customers"])
+    assert run(*spent, "--period", "1997")[0] == 2
+    assert run("economics", shop, "--cac", "web=3", "-q")[0] == 2
+    assert run("economics", shop, "--cac", "3", "--margin", "40", "-q")[0] == 2

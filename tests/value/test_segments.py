@@ -189,3 +189,58 @@ def test_other_rules_and_ids_are_refused():
     )
     other = got.at(clv.Summary.from_frame(numbered, unit="D"))
     assert got.migration(other)["(gone)"].tolist() == [2, 0, 2, 0]
+
+
+def test_equal_rules_in_another_order_do_not_move_anybody():
+    low, high = {"low": "[1-2]**"}, {"high": "3**"}
+    one, two = clv.SegmentRules(low | high, 3), clv.SegmentRules(high | low, 3)
+    assert one == two
+    before = clv.segment(shop(), rules=one, rfm=RFM)
+    after = clv.segment(shop(), rules=two, rfm=RFM)
+    moved = before.migration(after).set_index("segment")
+    assert moved.loc["low", "low"] + moved.loc["high", "high"] == len(shop())
+
+
+def test_the_same_amounts_in_another_order_are_the_same_money():
+    """10.10 + 20.20 + 30.30 is 60.6 or 60.599999999999994, by the order of the purchases."""
+    rows = []
+    for k in range(60):
+        paid = (10.1, 20.2, 30.3) if k % 2 else (30.3, 20.2, 10.1)
+        rows += [(f"c{k:02d}", day, v) for day, v in zip((0, 4, 8), paid, strict=True)]
+    rows += [(f"d{k:02d}", day, 20.0 + 3 * k) for k in range(25) for day in (0, 31)]
+    summary = shop(rows)
+    assert np.unique(summary.total_value[:60]).size == 2
+    got = clv.segment(summary).frame
+    assert got["code"][:60].nunique() == 1
+
+
+def test_what_is_no_model_or_no_tiers_is_named():
+    summary, model, formula = cdnow_weeks(), cdnow_model(), clv.StoreFormula().fit(cdnow_weeks())
+    with pytest.raises(clv.ParameterError, match="model is a ValueModel; give a fitted"):
+        clv.segment(summary, clv.ValueModel())
+    with pytest.raises(clv.ParameterError, match="model is a Fit; give a fitted"):
+        clv.segment(summary, model.purchases)
+    with pytest.raises(clv.ParameterError, match="model is a LifespanForecast; give a fitted"):
+        clv.cohorts(summary, formula)
+    with pytest.raises(clv.ParameterError, match="give a fitted"):
+        clv.UnitEconomics(formula, summary, cac=1)
+    with pytest.raises(clv.ParameterError, match="give a fitted"):
+        clv.tier(summary, formula)
+    with pytest.raises(clv.ParameterError, match="tiers is a dict; give Tiers"):
+        clv.tier(summary, model, tiers={"VIP": 0.1})
+    with pytest.raises(clv.ParameterError, match=r"margin == 40, .*0\.4 for 40%"):
+        clv.tier(summary, model, margin=40)
+    with pytest.raises(clv.ParameterError, match=r"margin == -0\.5"):
+        clv.segment(summary, model, margin=-0.5)
+    with pytest.raises(clv.ParameterError, match="b: None is no code"):
+        clv.SegmentRules({"a": "***", "b": None})
+    with pytest.raises(clv.DataError, match="b: no code is left"):
+        clv.SegmentRules({"a": "***", "b": []})
+
+
+def test_predictions_of_others_are_refused():
+    scores = cdnow_model().predict(cdnow_weeks(), "39W")
+    with pytest.raises(clv.DataError, match="other customers, or in another order"):
+        clv.tier(cdnow_weeks(), None, predictions=scores.sample(frac=1, random_state=1))
+    with pytest.raises(clv.DataError, match="no column 'p_purchase'"):
+        clv.tier(cdnow_weeks(), None, predictions=scores.drop(columns="p_purchase"))

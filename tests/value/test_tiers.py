@@ -98,8 +98,7 @@ def test_lists_are_what_they_say():
         assert (frame["list"] == name).tolist() == member.tolist()
         action = got.action(name)
         assert set(action["customer_id"]) == set(frame["customer_id"][member])
-        stake = "expected_value" if name == "future VIPs" else "past_value"
-        assert action[stake].is_monotonic_decreasing
+        assert action["expected_value"].is_monotonic_decreasing
     assert got.lists["customers"].tolist() == [future.sum(), risk.sum(), asleep.sum()]
     assert got.lists["definition"].tolist() == list(LISTS.values())
     other = tiered(kind="abc")
