@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -312,3 +313,19 @@ def write_database(path: str, table: str, parquet: list[str]) -> None:
     except duckdb.Error as error:
         reason = " ".join(str(error).split("\n\n")[0].split())[:300]
         raise FileError(f"{path} cannot be written: {reason}") from error
+
+
+def pairs(one: Path, two: Path, key: str, column: str) -> list[tuple[Any, Any, int]]:
+    """(value in one Parquet file, value in the other, rows) of rows with the same key.
+
+    None stands for rows that only the other file has.
+    """
+    import duckdb
+
+    files = [f"read_parquet({literal(str(path))}, hive_partitioning=false)" for path in (one, two)]
+    name, by = quote(column), quote(key)
+    with duckdb.connect(config={"temp_directory": str(one.parent)}) as connection:
+        return connection.execute(
+            f"SELECT a.{name}, b.{name}, count(*) FROM {files[0]} a FULL JOIN {files[1]} b "
+            f"USING ({by}) GROUP BY ALL ORDER BY ALL"
+        ).fetchall()

@@ -13,6 +13,8 @@ from clvmodel.tables.purchases import Purchases
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_WIDE = 2_000  # months of history from which the table of all pairs would be mostly empty
+
 
 @dataclass(frozen=True, eq=False)
 class Months:
@@ -57,14 +59,15 @@ class Months:
         low, high = (int(month.min()), int(month.max())) if month.size else (0, 0)
         width = high - low + 1
         cell = (born - low) * width + (month - low)
-        keys, where = np.unique(cell, return_inverse=True)
-        counts = [np.bincount(where, each, keys.size) for each in (active, second, revenue)]
+        keys = np.arange(width**2) if width < _WIDE else np.unique(cell)
+        if width >= _WIDE:
+            cell = np.searchsorted(keys, cell)
+        sums = [np.bincount(cell, each, keys.size) for each in (active, second, revenue)]
+        there = np.flatnonzero(sums[0])
+        bought, again = (np.rint(each[there]).astype(np.int64) for each in sums[:2])
+        keys = keys[there]
         return cls(
-            keys // width + low,
-            keys % width + low,
-            np.rint(counts[0]).astype(np.int64),
-            np.rint(counts[1]).astype(np.int64),
-            counts[2].astype(float),
+            keys // width + low, keys % width + low, bought, again, sums[2][there].astype(float)
         )
 
     @property
@@ -85,5 +88,12 @@ class Months:
 
 def month_of(day: Array | Ints) -> Ints:
     """Months since 1970-01 of days since 1970-01-01."""
-    days = np.asarray(day).astype(np.int64).astype("datetime64[D]")
-    return days.astype("datetime64[M]").astype(np.int64)
+    days = np.asarray(day).astype(np.int64)
+    low, high = (int(days.min()), int(days.max())) if days.size else (0, 0)
+    if high - low > days.size:
+        return _calendar(days)
+    return _calendar(np.arange(low, high + 1))[days - low]  # the calendar is slow: each day once
+
+
+def _calendar(days: Ints) -> Ints:
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)

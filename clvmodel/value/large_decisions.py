@@ -19,6 +19,7 @@ from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame, read_frame
 from clvmodel.tables.labels import below_each_other, where
 from clvmodel.tables.large import LargeSummary
+from clvmodel.tables.moves import moves
 from clvmodel.tables.spark_summary import SparkSummary
 from clvmodel.tables.summary import Summary
 from clvmodel.value.cuts import Wanted, cuts_of, rounded
@@ -29,6 +30,7 @@ from clvmodel.value.segments import (
     SegmentSums,
     decile_table,
     described,
+    migration_table,
     segment_table,
     segmented,
 )
@@ -244,6 +246,23 @@ class LargeSegmentation(_Elsewhere):
             return LargeSegmentation(summary, self.function)
         return self.function(summary)
 
+    def migration(self, later: LargeSegmentation, *, share: bool = False) -> Any:
+        """How customers moved: see `Segmentation.migration`; `later` is kept where this one is."""
+        same = isinstance(later, LargeSegmentation) and type(later.summary) is type(self.summary)
+        if not same or later.rules != self.rules:
+            raise ParameterError(
+                "later must be a segmentation by the same rules, kept where this one is: use .at."
+            )
+        rows, columns = [*self.rules.names, None], [*self.rules.names, None]
+        moved = np.zeros((len(rows), len(columns)), np.int64)
+        for here, there, number in moves(self.summary, self._names, later.summary, later._names):
+            moved[rows.index(here), columns.index(there)] = number
+        return native_frame(migration_table(self.rules, moved, share), self.summary.kind)
+
+    @property
+    def _names(self) -> Names:
+        return Names(replace(self.function, model=None))
+
     def customers(self, name: str) -> Any:
         """Rows of the customers of one segment: an Arrow table, or Spark's."""
         if name not in self.rules.names:
@@ -253,6 +272,17 @@ class LargeSegmentation(_Elsewhere):
     def __repr__(self) -> str:
         """Return how many customers each segment has."""
         return described(self.rules, self.sums.customers)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Makes the table of customers and the names of their segments."""
+
+    function: Segmenting
+
+    def __call__(self, part: Summary) -> Any:
+        """Make it for a part."""
+        return read_frame(self.function(part).frame)[0].select(["customer_id", "segment"])
 
 
 @dataclass(frozen=True)

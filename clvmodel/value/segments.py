@@ -190,13 +190,7 @@ class Segmentation:
         fresh = np.ones(len(later.summary), bool)
         fresh[row[row >= 0]] = False
         new = np.append(np.bincount(then[fresh], minlength=size), 0)
-        matrix = np.vstack([moved, new])
-        if share:
-            total = matrix.sum(axis=1, keepdims=True)
-            matrix = matrix / np.where(total > 0, total, 1)
-        columns: dict[str, Any] = {"segment": [*self.rules.names, NEW]}
-        names = [*self.rules.names, GONE]
-        columns |= {name: matrix[:, i] for i, name in enumerate(names)}
+        columns = migration_table(self.rules, np.vstack([moved, new]), share)
         return native_frame(columns, self.summary.kind)
 
     def customers(self, name: str) -> Any:
@@ -239,6 +233,16 @@ def segment_table(
         columns["expected_share"] = shares(columns["expected_value"])
         columns["value_per_customer"] = each(columns["expected_value"], sums.customers)
     return columns
+
+
+def migration_table(rules: SegmentRules, moved: NDArray[np.intp], share: bool) -> dict[str, Any]:
+    """Columns of `Segmentation.migration`."""
+    matrix: NDArray[Any] = moved
+    if share:
+        total = moved.sum(axis=1, keepdims=True)
+        matrix = moved / np.where(total > 0, total, 1)
+    names = [*rules.names, GONE]
+    return {"segment": [*rules.names, NEW]} | {name: matrix[:, i] for i, name in enumerate(names)}
 
 
 def described(rules: SegmentRules, number: Any) -> str:

@@ -130,6 +130,24 @@ def test_segments(summary, model, large, rules, tmp_path):
     pd.testing.assert_frame_equal(theirs.at(summary).frame, ours.frame)
 
 
+def test_migration(large, summary, tmp_path):
+    """New customers, and such who are gone, between two days; in files as in memory."""
+    orders = clv.datasets.load_cdnow(sample=True)
+    some = orders[~orders["customer_id"].str.endswith("7")]
+    half = clv.summarize_to(tmp_path / "h.parquet", some, **COLUMNS, end="1997-03-15")
+    before = clv.segment(half, rules="three")
+    own = clv.segment(half.load(), rules="three")
+    for share in (False, True):
+        got = before.migration(before.at(large), share=share)
+        pd.testing.assert_frame_equal(
+            got, own.migration(own.at(summary), share=share).to_pandas(), check_dtype=False
+        )
+    back = before.at(large).migration(before)
+    assert back["(gone)"].sum() == len(summary) - len(half) > 400
+    with pytest.raises(ParameterError, match="kept where this one is"):
+        before.migration(own)
+
+
 def test_segments_without_a_model(summary, large):
     theirs = clv.segment(large)
     pd.testing.assert_frame_equal(theirs.table(), clv.segment(summary).table(), rtol=1e-12)
