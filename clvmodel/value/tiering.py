@@ -97,7 +97,7 @@ class Tiering:
     def table(self) -> Any:
         """One row per tier, best first: customers, shares of them and of value past and predicted.
 
-        Columns: tier; threshold, the smallest value in it (-inf for the last); customers, share;
+        Columns: tier; threshold, from which values are in it (-inf for the last); customers, share;
         past_value, past_share; expected_value, expected_share; p_purchase, the mean.
         """
         return native_frame(tier_table(self.tiers, self.sums, self.target), self.summary.kind)

@@ -303,7 +303,8 @@ def _curved(values: Array, found: Array) -> Array | None:
     for that, or the first are off the surface by more than a hundredth of what they vary.
     """
     few = len(found)
-    at = np.where((values > 0).all(axis=0), np.log(np.abs(values)), values)
+    positive = (values > 0).all(axis=0)
+    at = np.where(positive, np.log(np.where(positive, values, 1.0)), values)
     spread = at.std(axis=0)
     at = (at - at[:few].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     pairs = np.triu_indices(at.shape[1])

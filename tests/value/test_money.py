@@ -19,6 +19,7 @@ from clvmodel.models.pareto_nbd import ParetoNBD
 from clvmodel.tables.summarize import summarize
 from clvmodel.tables.summary import Summary
 from clvmodel.units import DAYS_PER_YEAR
+from clvmodel.value import total_parts
 from clvmodel.value.fitted import load
 from clvmodel.value.value_model import ValueModel
 
@@ -293,3 +294,28 @@ def test_totals_warn_of_drift():
     summary = cdnow_weeks()
     with pytest.warns(DriftWarning):
         cdnow_model().predict_total(summary.take(np.flatnonzero(summary.frequency > 0)), "39W")
+
+
+def test_what_is_read_from_a_surface_and_between_ages_is_what_is_computed(monkeypatch):
+    """Means at the draws of the parameters, and moments of many ages, against one by one."""
+    T = np.random.default_rng(2).integers(20, 700, 3_000).astype(float)
+    x, t_x, T, *_ = BGNBD(0.5, 60.0, 0.8, 2.5).simulate(T, seed=3)
+    frame = {"frequency": x, "recency": t_x, "T": T, "monetary_value": SPEND.simulate(x, seed=4)}
+    summary = Summary.from_frame(pd.DataFrame(frame), unit="D")
+    model = ValueModel().fit(summary)
+    monkeypatch.setattr("clvmodel.value.totals.SIMULATED", 0)
+    quick = model.predict_total(summary, 200)
+    parts = total_parts._Part
+    whole = []
+    ratios = parts._ratios
+
+    def both(self):
+        found, every = ratios(self), self._ratios_at(self.asked.draws).swapaxes(0, 1)
+        whole.append(np.sqrt(np.mean((found - every) ** 2, axis=1) / every.var(axis=1)).max())
+        return found
+
+    monkeypatch.setattr(parts, "_ratios", both)
+    pd.testing.assert_frame_equal(model.predict_total(summary, 200), quick)
+    assert 0 < max(whole) < 0.01  # in standard deviations: read from the surface, and near
+    monkeypatch.setattr(total_parts, "_NODES", 10_000)
+    pd.testing.assert_frame_equal(model.predict_total(summary, 200), quick, rtol=1e-5)
