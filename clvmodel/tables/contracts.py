@@ -348,7 +348,7 @@ def _decoded(column: Any) -> pa.Array:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
+    return kind in (pa.string(), pa.large_string(), pa.string_view())
 
 
 def _nothing(array: pa.Array) -> Mask:
@@ -380,7 +380,7 @@ def _survivors(name: str, counts: Sequence[float]) -> Array:
         )
     if alive[0] <= 0:
         raise DataError(f"Survivors of {name} begin with nobody.")
-    whole = np.rint(alive)
+    whole: Array = np.rint(alive)
     if (np.abs(alive - whole) > 1e-9 * alive[0]).any():
         raise DataError(
             f"Survivors of {name} must be whole subscriptions, and hold "
