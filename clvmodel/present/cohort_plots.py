@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clvmodel.errors import ParameterError
+from clvmodel.present.basis import check_parts
 from clvmodel.present.style import INK, Array, axes_of
 from clvmodel.value.cohorts import Cohorts
 
@@ -56,6 +57,7 @@ def plot_cohort_curves(
     `measure` is revenue by default, or retention where there are no amounts. Draws on `ax`, or on a
     new pyplot figure; returns the axes. Raises ParameterError for a measure that there is not.
     """
+    check_parts({"cohorts": cohorts})
     if measure is None:
         measure = "revenue" if cohorts.revenue is not None else "retention"
     values = _values(cohorts, measure)
@@ -85,9 +87,7 @@ def plot_cohort_curves(
 
 def _values(cohorts: Cohorts, measure: str) -> Array:
     """A copy of the table of a measure, or ParameterError."""
-    if not isinstance(cohorts, Cohorts):
-        kind = type(cohorts).__name__
-        raise ParameterError(f"cohorts is a {kind}, must be Cohorts, which clv.cohorts(...) makes.")
+    check_parts({"cohorts": cohorts})
     if measure not in cohorts.measures:
         raise ParameterError.not_one_of("measure", measure, cohorts.measures)
     return np.array(getattr(cohorts, measure), float)
@@ -101,9 +101,9 @@ def _hatch(ax: Axes, ahead: Any) -> None:
     for i, row in enumerate(ahead):
         ends = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]])))
         for start, stop in ends.reshape(-1, 2):
-            size = {"xy": (start - 0.5, i - 0.5), "width": stop - start, "height": 1}
-            white = {"edgecolor": (1, 1, 1, 0.6), "linewidth": 0}
-            ax.add_patch(Rectangle(**size, fill=False, hatch="///", **white))
+            cells = Rectangle((start - 0.5, i - 0.5), stop - start, 1, fill=False, hatch="///")
+            cells.set(edgecolor=(1, 1, 1, 0.6), linewidth=0)
+            ax.add_patch(cells)
     inside = np.pad(ahead, 1)
     above = np.argwhere(inside[1:, 1:-1] != inside[:-1, 1:-1]) - 0.5
     left = np.argwhere(inside[1:-1, 1:] != inside[1:-1, :-1]) - 0.5

@@ -184,7 +184,7 @@ def test_measures_that_there_are_not():
     for plot in (clv.plots.plot_cohort_heatmap, clv.plots.plot_cohort_curves):
         with pytest.raises(clv.ParameterError, match=r"measure == 'churn'.*'retention'"):
             plot(got, "churn")
-        with pytest.raises(clv.ParameterError, match="cohorts is a DataFrame, must be Cohorts"):
+        with pytest.raises(clv.ParameterError, match="cohorts is a DataFrame, must be a Cohorts"):
             plot(got.frame)
     orders = pd.DataFrame({"who": ["a", "b"], "when": [dt.date(2023, 1, 1)] * 2})
     plain = clv.cohorts(clv.summarize(orders, customer="who", date="when", end="2023-03-31"))
