@@ -27,8 +27,7 @@ from clvmodel.errors import ClvError, ColumnError, DriftWarning, ParameterError,
 from clvmodel.evaluate.backtest import backtest
 from clvmodel.evaluate.comparison import Comparison
 from clvmodel.evaluate.diagnose import diagnose
-from clvmodel.present.customer_sections import report_ids
-from clvmodel.present.report import IDS
+from clvmodel.present.customer_sections import IDS, report_ids
 from clvmodel.tables.audit import audit
 from clvmodel.tables.files import check_output, together, write_table, write_text
 from clvmodel.tables.frames import read_frame
@@ -145,8 +144,9 @@ def report_command(
 
     Writes report.html (or .md, .json, .xlsx) with the comparison, the audit of the orders, checks
     of the models, segments, tiers and cohorts; comparison.json, model.json and scores.csv. Scores
-    look as far ahead as the holdout was long. `--ids hash` puts names into the report that only
-    scores.csv (its column report_id) can trace back. Prints the path of the report.
+    look as far ahead as the holdout was long. `--ids hash` puts names into the report, workbook or
+    not, that only scores.csv (its column report_id) can trace back; `hide` numbers customers.
+    Prints the path of the report.
     """
     for name, chosen, known in (("--format", form, REPORT_FORMATS), ("--ids", ids, IDS)):
         if chosen not in known:
@@ -167,6 +167,8 @@ def report_command(
     ahead = f"{comparison.days}D"
     scores = model.predict(summary, ahead, discount_rate=discount_rate, margin=margin)
     parts = decisions(model, summary, ahead, margin, discount_rate, cac)
+    parts |= {"scores": scores, "summary": summary, "ids": ids}
+    parts |= {"horizon": ahead, "margin": margin}
     given.say("writing the report")
     table = read_frame(scores)[0]
     if ids == "hash":
@@ -178,12 +180,11 @@ def report_command(
         for name in REPORT_FORMATS[form]:
             ending = Path(name).suffix[1:]
             if ending == "xlsx":
-                comparison.to_excel(draft / name, scores=scores, **parts)
+                comparison.to_excel(draft / name, **parts)
                 continue
             found = audit(given.orders, **given.reading, unit=given.options.unit)
             checks = diagnose(model, summary)
-            more_parts = {"audit": found, "diagnosis": checks, "ids": ids, "format": ending}
-            more_parts |= {"model": model, "summary": summary, "scores": scores}
+            more_parts = {"audit": found, "diagnosis": checks, "format": ending, "model": model}
             comparison.to_html(draft / name, **parts, **more_parts)
     report = str(out / REPORT_FORMATS[form][0])
     given.say(str(comparison))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clvmodel.present import words
+from clvmodel.present import basis, words
 from clvmodel.present.blocks import (
     Block,
     Cell,
@@ -73,11 +73,16 @@ def _segments(parts: Parts) -> Section:
     ]
     told = (
         "By recency, frequency and money (RFM), with what the model predicts beside it, below that "
-        "the 90% interval of the segment's total. A segment whose share of predicted value is far "
-        "from its share of past value is on its way up or down."
+        "the 90% interval of the segment's total. Where the share of predicted value is far from "
+        "the share of past value, customers have fallen silent, or have only just begun: who is "
+        "new has little past."
     )
     return section(
-        "segments", title, Text(told, soft=True), _rows("Segment", "segment", table, shown)
+        "segments",
+        title,
+        Text(told, soft=True),
+        Text(basis.of_segments(parts.segments), soft=True),
+        _rows("Segment", "segment", table, shown),
     )
 
 
@@ -105,9 +110,11 @@ def _tiers(parts: Parts) -> Section:
     for tier in tiers:
         if not isfinite(tier["threshold"]):
             tier["threshold"] = None
+    known = basis.of_tiers(parts.tiers, parts.segments, parts.scores, parts.horizon, parts.margin)
     return section(
         "tiers",
         title,
+        Text(known, soft=True),
         _rows("Tier", "tier", tiers, shown),
         Heading("Lists to act on"),
         _rows("List", "list", acts, lists),
@@ -185,7 +192,8 @@ def _cohort(found: Cohorts, measure: str) -> list[Block]:
         f"cohort-{measure.replace('_', '-')}",
         f"{_COHORTS[measure]}, a line per cohort, {found.names[0]} to {found.names[-1]}. The "
         "numbers are in the table below.",
-        "A line for each cohort; dashed where the model continues it.",
+        "A line for each cohort, its colour by the month of the first purchase (see the bar); "
+        "dashed where the model continues it.",
         partial(plots.plot_cohort_curves, found, measure),
         {"measure": MEASURES[measure], **_numbers(found, values)},
     )
@@ -212,18 +220,17 @@ def _economics(parts: Parts) -> Section:
         rows = [r for r in found.rows if r[by] == group]
         if len(found.names) > 1:
             blocks.append(Heading(str(group).capitalize() if group == "all" else str(group)))
+            cost = basis.of_group(found, group)
+            blocks += [Text(cost, soft=True)] if cost else []
         lines = tuple(_quantity(r) for r in rows)
         blocks.append(Table("", (*head, "By the store formula"), lines))
-    told = (
-        f"Per customer, after a margin of {words.percent_short(found.margin)}; a new customer "
-        f"counts for {found.days:,.0f} days; the model discounts at "
-        f"{words.percent_short(found.discount_rate)} a year, the formula does not."
-    )
     used = [name for name in QUANTITIES if any(r["quantity"] == name for r in found.rows)]
     terms = tuple(
         (_NAMES[name], words.sentence(QUANTITIES[name].split("; inf")[0])) for name in used
     )
-    return section("economics", title, Text(told, soft=True), blocks, Pairs(terms, terms=True))
+    told = [Text(basis.of_economics(found), soft=True)]
+    told += [Text(basis.PAYBACK, soft=True)] if "payback_days" in used else []
+    return section("economics", title, told, blocks, Pairs(terms, terms=True))
 
 
 def _quantity(line: dict[str, Any]) -> tuple[Cell, ...]:

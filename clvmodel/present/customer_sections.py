@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clvmodel.errors import ClvError
-from clvmodel.present import words
+from clvmodel.present import basis, words
 from clvmodel.present.blocks import Block, Cell, Heading, Section, Table, Text, row, section
 from clvmodel.tables.summary import Summary
 from clvmodel.value.watch import LISTS, watch
@@ -17,6 +18,7 @@ from clvmodel.value.watch import LISTS, watch
 if TYPE_CHECKING:
     from clvmodel.present.report import Parts
 
+IDS = ("show", "hash", "hide")
 _TITLE = "Customers to look at"
 
 
@@ -25,10 +27,11 @@ def customers(parts: Parts, days: int) -> list[Section]:
     if parts.summary is None or parts.model is None:
         why = "no fitted model and summary were given (model=, summary=)."
         return [Section("customers", _TITLE, missing=why)]
-    scores = parts.scores
+    scores, horizon, margin = parts.scores, parts.horizon, parts.margin
     try:
         if scores is None:
-            scores = parts.model.predict(parts.summary, f"{days}D")
+            horizon, margin = f"{days}D", 1.0
+            scores = parts.model.predict(parts.summary, horizon)
         found = watch(parts.summary, scores)
     except ClvError as error:
         return [Section("customers", _TITLE, missing=str(error))]
@@ -36,11 +39,10 @@ def customers(parts: Parts, days: int) -> list[Section]:
     names = dict(zip(chosen, _names(parts.summary, chosen, parts.ids), strict=True))
     worth = parts.summary.total_value is not None and parts.model.spend is not None
     blocks = [b for name in LISTS for b in _list(name, found[name], names, worth)]
-    seen = (
-        f"As of {parts.summary.end}. A chance of a purchase is one within the horizon of the scores"
-        + ("." if parts.scores is not None else f", the next {days:,} days.")
-    )
-    return [section("customers", _TITLE, Text(seen, soft=True), _about(parts.ids), blocks)]
+    asked = basis.of_predictions(horizon, margin, parts.summary, worth=worth)
+    seen = f"As of {parts.summary.end}. {asked}"
+    about = [Text(text, soft=True) for text in (seen, *about_ids(parts.ids))]
+    return [section("customers", _TITLE, about, blocks)]
 
 
 def report_ids(summary: Summary) -> list[str]:
@@ -53,13 +55,19 @@ def report_ids(summary: Summary) -> list[str]:
 
 
 def _names(summary: Summary, rows: Any, ids: str) -> list[str]:
+    return report_names([summary.ids[int(i)].as_py() for i in rows], summary, ids)
+
+
+def report_names(known: Sequence[Any], summary: Summary | None, ids: str) -> list[str]:
+    """Names by which customers of these ids are shown; "hash" needs the summary they are of."""
     if ids == "hide":
-        return [f"#{place}" for place, _ in enumerate(rows, 1)]
-    known = [str(summary.ids[int(i)].as_py()) for i in rows]
+        return [f"#{place}" for place, _ in enumerate(known, 1)]
+    names = [str(name) for name in known]
     if ids == "show":
-        return known
+        return names
+    assert summary is not None
     key = _key(summary)
-    return [hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:12] for name in known]
+    return [hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:12] for name in names]
 
 
 def _key(summary: Summary) -> bytes:
@@ -74,16 +82,14 @@ def _key(summary: Summary) -> bytes:
     return secret.digest()
 
 
-def _about(ids: str) -> list[Block]:
-    if ids == "hash":
-        return [
-            Text(
-                "Customers have names made for this report: only who has the data can tell who "
-                "they are.",
-                soft=True,
-            )
-        ]
-    return [] if ids == "show" else [Text("Customers are numbered, not named.", soft=True)]
+def about_ids(ids: str) -> list[str]:
+    """Say how customers are named; nothing, where that is by their ids."""
+    told = {
+        "hash": "Customers have names made for this report: only who has the data can tell who "
+        "they are.",
+        "hide": "Customers are numbered, not named.",
+    }
+    return [told[ids]] if ids in told else []
 
 
 def _list(name: str, rows: list[dict[str, Any]], names: dict[int, str], worth: bool) -> list[Block]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from clvmodel.errors import ParameterError
 from clvmodel.evaluate.comparison import Comparison
 from clvmodel.present import (
+    basis,
     business_sections,
     comparison_sections,
     customer_sections,
@@ -21,6 +22,7 @@ from clvmodel.present import (
     view_sections,
 )
 from clvmodel.present.blocks import Bullets, Figure, Section, Text, section
+from clvmodel.present.customer_sections import IDS
 from clvmodel.present.markdown import markdown
 from clvmodel.tables.files import write_text
 
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from clvmodel.value.tiering import Tiering
 
 TITLE = "Which forecast of customers is right?"
-IDS = ("show", "hash", "hide")
 FORMATS = ("html", "md", "json")
 _SHAPES = {"wide": (10.0, 4.4), "narrow": (4.7, 4.0)}  # inches, for desks and for phones
 
@@ -53,9 +54,12 @@ class Parts:
     cohorts: Cohorts | None = None
     economics: UnitEconomics | None = None
     ids: str = "show"
+    horizon: Any = None
+    margin: Any = None
 
     def __post_init__(self) -> None:
-        """Refuse a way to show ids that there is not."""
+        """Refuse a way to show ids that there is not, and parts of another kind."""
+        basis.check_parts(vars(self))
         if self.ids not in IDS:
             raise ParameterError.not_one_of("ids", self.ids, IDS)
 
@@ -72,6 +76,8 @@ def write_report(
     `format` is "html" (one page, which needs nothing else), "md" (Markdown, without the figures) or
     "json" (the same content as plain data). `parts` add sections: model (a fitted value model) with
     its summary, scores (`model.predict`), audit, diagnosis, segments, tiers, cohorts, economics.
+    `horizon` and `margin` are those that scores, and tiers without segments, were made with, so
+    that the report says so: they cannot be seen in the tables.
     `ids` says whether customers are named: "show", "hash" (names that only who has the data can
     trace back) or "hide".
 

@@ -113,6 +113,21 @@ def cautions(comparison: Comparison, target: str) -> list[str]:
     return said
 
 
+def smallest_error(comparison: Comparison, target: str) -> str:
+    """Who has the smallest mean absolute error over all cutoffs, and whether clearly so."""
+    winner = comparison.winner(target)
+    if winner.clear is None and len(comparison.folds) <= 1:
+        clarity = _clarity(comparison, target, JUDGED[1], [str(winner)])
+    elif winner.clear is None:
+        clarity = " Whether by chance cannot be said."
+    elif winner.clear:
+        clarity = " Every other candidate is clearly worse (95% intervals)."
+    else:
+        unclear = _named(comparison, winner.unclear)
+        clarity = f" No clear difference from {unclear}: it could be chance."
+    return f"{winner}.{clarity}"
+
+
 def contests(comparison: Comparison, target: str) -> list[Row]:
     """Per judged measure, over all cutoffs: the leader, who cannot be told from it, who can."""
     said = []

@@ -24,7 +24,8 @@ def value_contracts(
     """Value of the active subscriptions by the renewals they have made, model and formula: a table.
 
     `fit` is `clv.fit(clv.SBG, contracts)`; `revenue` is what a subscription brings per period
-    (ARPU), `margin` the share of it that is profit, `discount_rate` effective per year, >= 0.
+    (ARPU), `margin` the share of it that is profit, in [0, 1], `discount_rate` effective per year,
+    >= 0.
 
     One row per number of renewals made, ascending. Columns: `renewals`; `customers`, the active
     ones; `p_renew`, the chance of the next renewal; `expected_tenure`, periods from first to last
@@ -41,7 +42,9 @@ def value_contracts(
     """
     model = getattr(fit, "model", fit)
     if not isinstance(model, SBG):
-        raise ParameterError(f"fit == {fit!r}, must be an SBG or a fit of it.")
+        raise ParameterError(
+            f"fit is a {type(fit).__name__}, must be an SBG or a fit of it: clv.fit(clv.SBG, ...)."
+        )
     if not isinstance(contracts, ContractSummary):
         raise DataError(
             f"contracts is a {type(contracts).__name__}; make it with clv.summarize_contracts or "
@@ -52,6 +55,9 @@ def value_contracts(
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         if not (number and np.isfinite(value)):
             raise ParameterError.out_of_range(name, value, "one finite number")
+    if not 0 <= margin <= 1:
+        rule = "a share of revenue between 0 and 1 (0.4 for 40%)"
+        raise ParameterError.out_of_range("margin", margin, rule)
     churn = contracts.churn_rate
     if not np.isfinite(churn):
         raise DataError("No renewal was due yet: churn cannot be measured.")

@@ -175,6 +175,24 @@ def test_report_as_a_workbook(run, orders, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(("ids", "form"), [("hash", "both"), ("hide", "xlsx")])
+def test_no_id_is_in_a_workbook_without_names(run, shop, tmp_path, ids, form):
+    options = ("--format", form, "--ids", ids, "--margin", "0.4", "--cac", "9", "-q")
+    assert run("report", shop, "--out", tmp_path, *options)[0] == 0
+    scores = pd.read_csv(tmp_path / "scores.csv", dtype=str)
+    sheets = openpyxl.load_workbook(tmp_path / "report.xlsx")
+    cells = {str(c.value) for sheet in sheets for row in sheet.iter_rows() for c in row}
+    assert not cells & set(scores.customer_id)
+    names = [row[0].value for row in sheets["Customers"].iter_rows(min_row=3)]
+    if ids == "hash":
+        assert names == scores.report_id.tolist()
+    else:
+        assert names == [f"#{i + 1}" for i in range(len(scores))]
+    for cell in (sheets["Tiers"]["A2"], sheets["Segments"]["A2"], sheets["Customers"]["A1"]):
+        assert "days after 1998-0" in cell.value
+        assert "after a margin of 40%" in cell.value
+
+
 def test_report_without_names(run, orders, tmp_path):
     options = ("--format", "json", "--ids", "hash", "--cac", "12", "--margin", "0.4", "-q")
     code, text, _ = run("report", orders, "--out", tmp_path, "--n-cutoffs", "2", *options)

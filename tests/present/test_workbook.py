@@ -1,5 +1,6 @@
 """The workbook, opened by another library: sheets, types, and no formula whatever the data hold."""
 
+import dataclasses
 import datetime as dt
 import re
 import zipfile
@@ -12,6 +13,7 @@ import pytest
 
 import clvmodel as clv
 from clvmodel.present import workbook
+from clvmodel.present.customer_sections import report_ids
 
 ATTACKS = ["=1+1", '=HYPERLINK("http://example.com")', "+1", "-1", "@SUM(A1)", "\t=1", "{=1}", "12"]
 
@@ -76,7 +78,157 @@ def test_sheets(book):
         assert opened[name].freeze_panes is not None
         assert opened[name].auto_filter.ref
     charts = {name for name in opened.sheetnames if opened[name]._charts}
-    assert charts == {"Comparison", "Segments", "Unit economics"}
+    assert charts == {"Comparison", "Segments", "Tiers", "Cohorts", "Unit economics"}
+
+
+def refs(chart):
+    """The cells of the names and the values of each line or bar."""
+    return [(s.tx.strRef.f, s.val.numRef.f) for s in chart.series]
+
+
+def test_charts_of_tiers_and_cohorts(book, parts):
+    opened = openpyxl.load_workbook(book)
+    (chart,) = opened["Tiers"]._charts
+    head = [cell.value for cell in opened["Tiers"][3]]
+    columns = [openpyxl.utils.get_column_letter(1 + head.index(n)) for n in head if "share" in n]
+    assert refs(chart) == [(f"Tiers!${c}$3", f"Tiers!${c}$4:${c}$5") for c in columns]
+    (chart,) = opened["Cohorts"]._charts
+    last = openpyxl.utils.get_column_letter(2 + parts["cohorts"].retention.shape[1])
+    names = range(5, 5 + len(parts["cohorts"].names))
+    assert refs(chart) == [(f"Cohorts!$A${i}", f"Cohorts!$D${i}:${last}${i}") for i in names]
+
+
+def test_a_chart_of_many_cohorts_shows_some(tmp_path):
+    """Twelve, the first and the last among them: more lines are not told apart."""
+    days = pd.date_range("2022-01-01", "2024-12-31", freq="5D")
+    orders = pd.DataFrame({"who": [f"c{i // 2}" for i in range(len(days))], "when": days})
+    found = clv.cohorts(clv.summarize(orders, customer="who", date="when"))
+    path = clv.write_workbook(tmp_path / "a.xlsx", cohorts=found)
+    (chart,) = openpyxl.load_workbook(path)["Cohorts"]._charts
+    lines = [int(name.rpartition("$")[2]) - 5 for name, _ in refs(chart)]
+    assert len(lines) == len(set(lines)) == 12 < len(found.names)
+    assert (lines[0], lines[-1]) == (0, len(found.names) - 1)
+
+
+def test_what_predictions_rest_on_is_said(book, parts, shop, tmp_path):
+    opened = openpyxl.load_workbook(book)
+    year = "over the 365 days after 2025-06-30. Values are revenue (a margin of 100%), not disc"
+    assert year in opened["Segments"]["A2"].value
+    assert year in opened["Tiers"]["A2"].value
+    assert "were not given (horizon=, margin=)" in opened["Customers"]["A1"].value
+    told = opened["Unit economics"]["A2"].value
+    for words in (
+        "A new customer costs 20.0.",
+        "after a margin of 40%; a new customer counts for 1,096 days",
+        "the target ratio (LTV:CAC) is 3; the model discounts at 10% a year",
+    ):
+        assert words in told
+    assert "the model counts the first purchase on day 0" in opened["Unit economics"]["A1"].value
+    model = parts["segments"].model
+    scores = model.predict(shop, "90D", margin=0.3)
+    tiers = clv.tier(shop, model, horizon="90D", margin=0.3)
+    asked = {"scores": scores, "horizon": "90D", "margin": 0.3}
+    opened = openpyxl.load_workbook(clv.write_workbook(tmp_path / "a.xlsx", tiers=tiers, **asked))
+    for cell in (opened["Tiers"]["A2"], opened["Customers"]["A1"]):
+        assert "over the 90 days after 2025-06-30. Values are after a margin of 30%" in cell.value
+    # Scores of another horizon than the tiers' say nothing about the tiers.
+    other = {**asked, "scores": model.predict(shop, "30D"), "horizon": "30D", "margin": 1}
+    opened = openpyxl.load_workbook(clv.write_workbook(tmp_path / "b.xlsx", tiers=tiers, **other))
+    assert "were not given" in opened["Tiers"]["A2"].value
+    assert "over the 30 days after" in opened["Customers"]["A1"].value
+
+
+def test_shares_among_amounts_are_shown_as_shares(book):
+    sheet = openpyxl.load_workbook(book)["Unit economics"]
+    head = [cell.value for cell in sheet[3]]
+    column = head.index("model") + 1
+    formats = {
+        sheet.cell(row, head.index("quantity") + 1).value: sheet.cell(row, column).number_format
+        for row in range(4, 12)
+    }
+    assert formats["p_target"] == "0.0%"
+    assert {f for name, f in formats.items() if name and name != "p_target"} <= {
+        "#,##0.00",
+        "#,##0",
+    }
+
+
+def test_the_smallest_error_is_told_with_its_doubts(same_comparison, tmp_path):
+    def told(comparison, target):
+        clv.write_workbook(tmp_path / "a.xlsx", comparison=comparison)
+        sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Summary"]
+        texts = [row[1].value for row in sheet.iter_rows(max_col=2) if row[1].value]
+        (found,) = [text for text in texts if f"per customer, {target}: " in text]
+        return found
+
+    assert told(same_comparison, "value").endswith(
+        'Churn formula <script>alert("x")</script>. No clear difference from BG/NBD + '
+        "Gamma-Gamma (both engines) and Profit x retention: it could be chance."
+    )
+    leader = {"days": 273, "target": "value", "metric": "mae", "leader": "Run rate"}
+    for verdict, words in (
+        ("worse", "Run rate. Every other candidate is clearly worse (95% intervals)."),
+        ("no clear difference", "Run rate. No clear difference from Store formula: it could be "),
+    ):
+        rivals = [{"candidate": "Store formula", "verdict": verdict}]
+        judged = dataclasses.replace(same_comparison, contests=({**leader, "rivals": rivals},))
+        assert words in told(judged, "value")
+
+
+def test_days_that_excel_counts_wrongly_are_texts(parts, tmp_path):
+    """Excel takes 1900 for a leap year: 1900-02-28 would be shown as another day."""
+    days = [dt.date(1900, 2, 28), dt.date(1900, 3, 1), dt.date(1850, 1, 1)]
+    times = [dt.datetime(1899, 12, 31, 5), dt.datetime(2025, 1, 1), None]
+    scores = pd.DataFrame({"customer_id": ["a", "b", "c"], "day": days, "time": times})
+    clv.write_workbook(tmp_path / "a.xlsx", scores=scores)
+    table = rows(openpyxl.load_workbook(tmp_path / "a.xlsx")["Customers"], 2)
+    assert [row["day"] for row in table] == ["1900-02-28", dt.datetime(1900, 3, 1), "1850-01-01"]
+    assert [row["time"] for row in table] == ["1899-12-31 05:00:00", dt.datetime(2025, 1, 1), None]
+
+
+@pytest.mark.parametrize("ids", ["hash", "hide"])
+@pytest.mark.parametrize("many", [False, True])
+def test_ids_do_not_show(parts, shop, same_comparison, tmp_path, monkeypatch, ids, many):
+    monkeypatch.setattr(workbook, "MOST_ROWS", 200 if many else 1_048_576)
+    given = {**parts, "comparison": same_comparison, "ids": ids, "summary": shop}
+    if many:
+        with pytest.warns(UserWarning, match="200 customers"):
+            clv.write_workbook(tmp_path / "a.xlsx", **given)
+        names = pyarrow.parquet.read_table(tmp_path / "a_customers.parquet")["customer_id"]
+        names = names.to_pylist()
+    else:
+        clv.write_workbook(tmp_path / "a.xlsx", **given)
+        sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Customers"]
+        names = [row["customer_id"] for row in rows(sheet, 2)]
+        assert "Customers " + ("have names made" if ids == "hash" else "are n") in sheet["A1"].value
+    expected = report_ids(shop) if ids == "hash" else [f"#{i}" for i in range(1, 201)]
+    assert names == expected
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as archive:
+        text = " ".join(archive.read(name).decode() for name in archive.namelist())
+    assert not re.search(r"\bc\d+<", text)
+    assert "HYPERLINK" not in text
+
+
+def test_ids_that_cannot_be_hidden_are_refused(parts, shop, tmp_path):
+    scores, path = parts["scores"], tmp_path / "a.xlsx"
+    with pytest.raises(clv.ParameterError, match="ids == 'all'"):
+        clv.write_workbook(path, scores=scores, ids="all")
+    with pytest.raises(clv.ParameterError, match="needs summary="):
+        clv.write_workbook(path, scores=scores, ids="hash")
+    with pytest.raises(clv.ParameterError, match="customer_id, a column which scores does not"):
+        clv.write_workbook(path, scores=scores.rename(columns={"customer_id": "x"}), ids="hide")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["comparison", "segments", "tiers", "cohorts", "economics"])
+def test_objects_of_another_kind_are_refused(parts, same_comparison, tmp_path, name):
+    other = parts["segments"] if name == "tiers" else parts["scores"]
+    words = f"{name} is a {type(other).__name__}, must be a .*, which clv"
+    with pytest.raises(clv.ParameterError, match=words):
+        clv.write_workbook(tmp_path / "a.xlsx", **{name: other})
+    if name != "comparison":
+        with pytest.raises(clv.ParameterError, match=words):
+            same_comparison.to_html(**{name: other})
 
 
 def test_no_cell_is_a_formula(book):

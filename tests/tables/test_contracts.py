@@ -125,6 +125,8 @@ def test_survivor_counts_are_subscriptions():
         ([5, -1], "never rise"),
         ([5, np.nan], "never rise"),
         ([0, 0], "nobody"),
+        ([100, 86.9, 74.3], r"hold 86\.9: .* multiply them by the cohort's size"),
+        ([1.0, 0.869], "hold 0.869"),
         (["x", "y"], "no list of numbers"),
         ({}, "no cohorts"),
     ],
@@ -139,7 +141,7 @@ def test_impossible_survivors_are_refused(survivors, words):
     [
         ({"period": "F"}, clv.UnitError, "period == 'F'"),
         ({"start": "begin"}, clv.ColumnError, "begin"),
-        ({"start": "to"}, clv.DataError, "to is empty in row 0"),
+        ({"start": "to"}, clv.DataError, "to is empty in 3 rows, the first is row 0"),
         ({"start": "who"}, clv.DataError, "no dates"),
         ({"observed_until": "soon"}, clv.UnitError, "observed_until"),
     ],
@@ -149,10 +151,89 @@ def test_what_is_wrong_is_named(change, error, words):
         summarized(table(), **change)
 
 
-def test_an_end_before_the_start_is_refused():
-    frame = table([("ann", "2024-02-02", "2024-02-01", 0, 0)])
-    with pytest.raises(clv.DataError, match="to lies before from in row 0"):
-        summarized(frame)
+def test_survivors_need_a_period():
+    with pytest.raises(clv.ParameterError, match=r"period is missing: .*'M' \(months\)"):
+        clv.ContractSummary.from_survivors([5, 3])
+    with pytest.raises(clv.UnitError, match="period == 'F'"):
+        clv.ContractSummary.from_survivors([5, 3], period="F")
+    rounded = clv.ContractSummary.from_survivors(100 * np.array([1, 0.29]), period="M")
+    assert rounded.counts.tolist() == [71, 29]  # 100 x 0.29 is a little less than 29
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([20240101, 20240201], r"such as 20240101: numbers are not taken.*format='%Y%m%d'"),
+        ([1704067200000, 1706745600000], r"such as 1704067200000: .*unit='ms'"),
+        ([1704067200.0, 1706745600.0], r"such as 1704067200\.0: .*unit='s'"),
+        ([45292, 45323], "such as 45292: numbers are not taken for dates"),
+    ],
+)
+def test_numbers_are_no_dates(kind, numbers, words):
+    """20240101 is not the 23rd of August 1970."""
+    day = "2024-01-01"
+    for dates in ({"from": numbers, "to": [None, None]}, {"from": [day, day], "to": numbers}):
+        with pytest.raises(clv.DataError, match=words):
+            summarized(kind(dates), customer=None)
+
+
+def test_the_text_that_is_no_date_is_named():
+    for row in range(7):
+        days = ["2024-01-01"] * 7
+        days[row] = "1.2.2024"
+        with pytest.raises(clv.DataError, match=r"such as '1\.2\.2024': write them as 2026-12-31"):
+            summarized(pd.DataFrame({"from": days, "to": [None] * 7}), customer=None)
+
+
+def test_wrong_rows_are_counted_and_one_is_named():
+    rows = [("ann", "2024-02-02", "2024-02-01", 0, 0), ("bob", "2024-02-02", None, 0, 0)]
+    with pytest.raises(clv.DataError, match=r"to lies before from in row 0 \(customer 'ann'\): 20"):
+        summarized(table(rows))
+    rows = [rows[1], *rows[:1] * 2]
+    words = r"in 2 rows, the first is row 1 \(customer 'ann'\): 2024-02-01 before 2024-02-02"
+    with pytest.raises(clv.DataError, match=words):
+        summarized(table(rows))
+    with pytest.raises(clv.DataError, match="in 2 rows, the first is row 1: 2024"):
+        summarized(table(rows), customer=None)
+    empty = pd.DataFrame({"who": ["a", "b", "c"], "from": ["2024-01-01", None, " "], "to": ""})
+    with pytest.raises(clv.DataError, match=r"from is empty in 2 rows, .* row 1 \(customer 'b'\)"):
+        summarized(empty)
+
+
+@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("nobody", [(None, " "), (None, "nan")])
+def test_rows_without_a_customer_are_counted(kind, nobody):
+    """As orders without one; that they also have no start, or end before it, does not matter."""
+    rows = {
+        "who": ["ann", *nobody, "bob"],
+        "from": ["2024-01-15", "2024-01-15", "", "2024-07-15"],
+        "to": ["", "2024-01-01", None, " "],
+    }
+    contracts = summarized(kind(rows))
+    assert contracts.ids.to_pylist() == ["ann"]
+    assert (contracts.no_customer, contracts.left_out, len(contracts)) == (2, 1, 1)
+    assert "2 have no customer: left out" in repr(contracts)
+    assert summarized(pd.DataFrame({**rows, "who": [1, np.nan, np.nan, 2]})).no_customer == 2
+
+
+def test_an_empty_text_is_no_end():
+    rows = {"from": [" 2024-01-15", "2024-01-15 ", "2024-01-15"], "to": ["", "2024-02-20 ", None]}
+    contracts = summarized(pd.DataFrame(rows), customer=None)
+    assert contracts.churned.tolist() == [0, 1, 0]
+    for nothing in ([None] * 3, [np.nan] * 3, [""] * 3):
+        found = summarized(pd.DataFrame({**rows, "to": nothing}), customer=None)
+        assert found.churned.tolist() == [0, 0, 0]
+
+
+def test_rows_that_repeat_one_count_each_and_are_told():
+    rows = [("ann", "2024-01-15", end, 0, 0) for end in ("2024-02-20", "2024-02-20", None, None)]
+    rows += [("bob", "2024-01-15", None, 0, 0), ("ann", "2024-01-16", None, 0, 0)]
+    contracts = summarized(table(rows))
+    assert (len(contracts), contracts.repeated) == (6, 2)
+    assert "2 repeat a row" in repr(contracts)
+    assert summarized(table(rows), customer=None).repeated == 0
+    assert summarized(table()).repeated == 0
 
 
 def test_models_and_summaries_must_fit_together():
@@ -171,7 +252,15 @@ def test_models_and_summaries_must_fit_together():
     for options in ({"revenue": np.nan}, {"revenue": 1.0, "margin": "x"}):
         with pytest.raises(clv.ParameterError):
             clv.value_contracts(clv.SBG(1, 1), contracts, **options)
-    with pytest.raises(clv.ParameterError, match="must be an SBG"):
+    for margin in (40, -0.1):
+        with pytest.raises(
+            clv.ParameterError, match=r"margin == .* between 0 and 1 \(0\.4 for 40%"
+        ):
+            clv.value_contracts(clv.SBG(1, 1), contracts, revenue=1.0, margin=margin)
+    with pytest.raises(clv.ParameterError, match="fit is a BGNBD, must be an SBG"):
         clv.value_contracts(clv.BGNBD(1, 1, 1, 1), contracts, revenue=1.0)
+    with pytest.raises(clv.ParameterError, match="fit is a DataFrame, must be") as caught:
+        clv.value_contracts(table(), contracts, revenue=1.0)
+    assert "ann" not in str(caught.value)
     with pytest.raises(clv.DataError, match="summarize_contracts"):
         clv.value_contracts(clv.SBG(1, 1), table(), revenue=1.0)

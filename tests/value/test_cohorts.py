@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from value_cases import cdnow_model, fitted_at, shop
 
@@ -142,3 +143,70 @@ def test_plots_show_every_cohort():
         np.testing.assert_array_equal(np.where(np.isnan(solid), dashed, solid), values)
         assert curves.lines[0].get_label() == "2023-01"
     assert dict(mpl.rcParams) == before
+
+
+def test_forecast_cells_have_the_colours_of_the_bar():
+    """They are hatched, not paler: a colour says the same number everywhere."""
+    got = clv.cohorts(shop(ROWS, end=dt.date(2023, 4, 15)), KNOWN, ahead=3)
+    ax = clv.plots.plot_cohort_heatmap(got, "revenue", Figure().subplots())
+    assert ax.images[0].get_alpha() is None
+    assert "hatched" in ax.get_xlabel()
+    hatched = np.zeros_like(got.forecast)
+    for patch in ax.patches:
+        assert patch.get_hatch()
+        row, first = round(patch.get_y() + 0.5), round(patch.get_x() + 0.5)
+        hatched[row, first : first + round(patch.get_width())] = True
+    np.testing.assert_array_equal(hatched, got.forecast)
+    seen = clv.cohorts(shop(ROWS, end=dt.date(2023, 4, 15)))
+    ax = clv.plots.plot_cohort_heatmap(seen, "revenue", Figure().subplots())
+    assert not ax.patches
+    assert "forecast" not in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 30])
+def test_curves_have_a_key_to_the_cohorts(size):
+    rows = [(f"c{i}", 31 * i, 5.0 + i) for i in range(size)]  # no two in a month
+    got = clv.cohorts(shop(rows, end=dt.date(2025, 12, 31)))
+    figure = Figure()
+    ax = clv.plots.plot_cohort_curves(got, "revenue", figure.subplots())
+    bar = figure.axes[1]
+    labels = [t.get_text() for t in bar.get_yticklabels()]
+    assert len(labels) == min(size, 6)
+    assert (labels[0], labels[-1]) == (got.names[0], got.names[-1])
+    shades = bar.collections[-1]
+    for label, place in zip(labels, bar.get_yticks(), strict=True):
+        line = ax.lines[2 * got.names.index(label)]
+        assert shades.cmap(shades.norm(place))[:3] == pytest.approx(line.get_color())
+
+
+def test_measures_that_there_are_not():
+    got = clv.cohorts(shop(ROWS, end=dt.date(2023, 4, 15)), KNOWN)
+    for plot in (clv.plots.plot_cohort_heatmap, clv.plots.plot_cohort_curves):
+        with pytest.raises(clv.ParameterError, match=r"measure == 'churn'.*'retention'"):
+            plot(got, "churn")
+        with pytest.raises(clv.ParameterError, match="cohorts is a DataFrame, must be a Cohorts"):
+            plot(got.frame)
+    orders = pd.DataFrame({"who": ["a", "b"], "when": [dt.date(2023, 1, 1)] * 2})
+    plain = clv.cohorts(clv.summarize(orders, customer="who", date="when", end="2023-03-31"))
+    with pytest.raises(
+        clv.ParameterError, match="measure == 'revenue', must be one of 'retention'"
+    ):
+        clv.plots.plot_cohort_curves(plain, "revenue")
+    ax = clv.plots.plot_cohort_curves(plain, ax=Figure().subplots())
+    assert ax.get_title(loc="left") == "Share of the cohort that buys in the month"
+    ax = clv.plots.plot_cohort_curves(got, ax=Figure().subplots())
+    assert ax.get_title(loc="left") == "Revenue so far per customer"
+
+
+@pytest.mark.parametrize("measure", ["retention", "repeat_rate", "revenue"])
+def test_titles_fit_a_phone(measure):
+    """The narrow pictures of the report are 4.7 inches wide."""
+    got = clv.cohorts(shop(ROWS, end=dt.date(2023, 4, 15)), KNOWN, ahead=3)
+    for plot in (clv.plots.plot_cohort_heatmap, clv.plots.plot_cohort_curves):
+        figure = Figure(figsize=(4.7, 4.0), layout="constrained")
+        FigureCanvasAgg(figure)
+        ax = plot(got, measure, figure.subplots())
+        figure.draw_without_rendering()
+        for text in (ax._left_title, ax.xaxis.label):
+            box = text.get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
