@@ -76,38 +76,18 @@ def of_segments(segments: Any) -> str:
     return of_predictions(asked.horizon, asked.margin, segments.summary, worth=worth)
 
 
-def of_tiers(tiers: Any, segments: Any, scores: Any, horizon: Any, margin: Any) -> str:
-    """Say it of tiers: what they say themselves, else what is known of the same predictions.
-
-    Those of `segments`, where both hold the same values; or the `horizon` and `margin` that were
-    given for scores, unless the values are others.
-    """
-    worth = tiers.target == "expected_value"
+def of_tiers(tiers: Any) -> str:
+    """Say it of tiers."""
     asked = getattr(tiers, "function", tiers)
-    if getattr(asked, "horizon", None) is not None:
-        known = asked.horizon, asked.margin
-    elif segments is not None and _same(tiers, getattr(segments, "predictions", None)):
-        known = segments.horizon, segments.margin
-    elif scores is None or _same(tiers, scores):
-        known = horizon, margin
-    else:
-        known = None, None
-    return of_predictions(*known, tiers.summary, worth=worth)
+    worth = tiers.target == "expected_value"
+    return of_predictions(asked.horizon, asked.margin, tiers.summary, worth=worth)
 
 
-def of_scores(
-    scores: Any, parts: Mapping[str, Any], horizon: Any, margin: Any, summary: Any
-) -> str:
+def of_scores(scores: Any, horizon: Any, margin: Any, summary: Any) -> str:
     """Say it of a table of customers; empty where it holds no predictions."""
     names = read_frame(scores)[0].column_names
     if not {"p_purchase", "expected_value", "expected_purchases", "clv"} & set(names):
         return ""
-    segments = parts.get("segments")
-    if horizon is None and isinstance(segments, Segmentation) and segments.predictions is not None:
-        known = read_frame(scores)[0]
-        value = "expected_value" if "expected_value" in names else "expected_purchases"
-        if value in names and _equal(known[value], segments.value):
-            horizon, margin, summary = segments.horizon, segments.margin, segments.summary
     return of_predictions(
         horizon, margin, summary, worth="expected_value" in names, clv="clv" in names
     )
@@ -145,19 +125,3 @@ def _after(margin: Any) -> str:
             return "revenue (a margin of 100%)"
         return f"after a margin of {words.percent_short(float(margin))}"
     return "after each customer's own margin"
-
-
-def _same(tiers: Any, predictions: Any) -> bool:
-    """Whether tiers hold exactly these predictions."""
-    if predictions is None or not isinstance(tiers, Tiering):
-        return False
-    known = predictions if isinstance(predictions, Mapping) else read_frame(predictions)[0]
-    names = known if isinstance(known, Mapping) else known.column_names
-    if tiers.target not in names:
-        return False
-    return _equal(known[tiers.target], tiers.value)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    values, others = np.asarray(one, float), np.asarray(other, float)
-    return bool(np.array_equal(values, others, equal_nan=True))

@@ -110,7 +110,7 @@ def _tiers(parts: Parts) -> Section:
     for tier in tiers:
         if not isfinite(tier["threshold"]):
             tier["threshold"] = None
-    known = basis.of_tiers(parts.tiers, parts.segments, parts.scores, parts.horizon, parts.margin)
+    known = basis.of_tiers(parts.tiers)
     return section(
         "tiers",
         title,

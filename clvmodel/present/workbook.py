@@ -87,14 +87,14 @@ def write_workbook(
         if segments is not None:
             book.segments(segments)
         if tiers is not None:
-            book.tiers(tiers, basis.of_tiers(tiers, segments, read, horizon, margin))
+            book.tiers(tiers, basis.of_tiers(tiers))
         if cohorts is not None:
             book.cohorts(cohorts)
         if economics is not None:
             book.economics(economics)
         if table is not None and table.num_rows < MOST_ROWS:
             given = summary or getattr(tiers or segments, "summary", None)
-            known = basis.of_scores(read, parts, horizon, margin, given)
+            known = basis.of_scores(read, horizon, margin, given)
             book.customers(table, " ".join([known, *about_ids(ids)]).strip())
     if table is not None and table.num_rows >= MOST_ROWS:
         write_table(table, _beside(Path(path)))

@@ -111,7 +111,7 @@ def tier(
     if predictions is None:
         check_fitted(model)
         predictions = model.predict(summary, horizon, margin=margin)
-    return tiering(summary, predictions, **kept)
+    return tiering(summary, predictions, **kept, horizon=horizon, margin=margin)
 
 
 def _check_model(model: Any, summary: LargeSummary, margin: Any) -> None:

@@ -49,7 +49,7 @@ class Tiering:
     """Customers of a summary in tiers of predicted value: `frame`, `table`, `lists`, `action`.
 
     `tiers` are the ones asked for; `vips` the predicted and `past_tiers` the past VIPs, by which
-    the lists are made, whatever the tiers.
+    the lists are made, whatever the tiers. `horizon` and `margin` are those of the predictions.
     """
 
     summary: Summary
@@ -61,6 +61,8 @@ class Tiering:
     past: Array
     p_purchase: Array
     target: str
+    horizon: Any = None
+    margin: Any = None
 
     @cached_property
     def on_list(self) -> NDArray[np.intp]:
@@ -213,6 +215,8 @@ def tiering(
     tiers: Tiers | None = None,
     past_tiers: Tiers | None = None,
     vips: Tiers | None = None,
+    horizon: Any = None,
+    margin: Any = None,
 ) -> Tiering:
     """Put customers in memory into tiers, by a table of predictions: see `tier`."""
     table = read_frame(predictions)[0]
@@ -233,7 +237,8 @@ def tiering(
     if vips is None:
         vips = chosen if chosen.names[0] == "VIP" else Tiers.by("vip", value)
     place = chosen.of(value)
-    return Tiering(summary, chosen, vips, before, place, value, past, p_purchase, target)
+    cuts = (chosen, vips, before)
+    return Tiering(summary, *cuts, place, value, past, p_purchase, target, horizon, margin)
 
 
 def spent(summary: Summary) -> Array:
