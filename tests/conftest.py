@@ -1,9 +1,12 @@
 """How `pytest -n` deals out the tests: by file, so that what a file makes is made once.
 
-All that use Spark go to one process, which starts it.
+All that use Spark go to one process, which starts it; all that look at the whole report to the one
+that makes it.
 """
 
 import pytest
+
+WHOLE_REPORT = ("tests/present/test_whole_report.py", "tests/present/test_in_browser.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -12,6 +15,9 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return "spark" if nodeid.startswith("tests/spark/") else nodeid.split("::")[0]
+            file = nodeid.split("::")[0]
+            if file.startswith("tests/spark/"):
+                return "spark"
+            return "tests/present/test_whole_report.py" if file in WHOLE_REPORT else file
 
     return ByFile(config, log) if config.getoption("dist") == "load" else None

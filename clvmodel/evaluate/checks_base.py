@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import f as f_law
+from scipy.special import fdtrc, ndtri
 
 from clvmodel.evaluate.checks import CONCERN, FEW, FINE, Check, judged, normal_interval, unknown
 from clvmodel.tables.purchases import Purchases, to_day
@@ -95,7 +94,7 @@ def seasonality(past: Purchases, level: float) -> Check:
     flat = float(((logs - line[:, 0]) ** 2).sum())
     free = size - 13
     ratio = ((flat - rest) / 11) / max(rest / free, 1e-300)
-    chance = float(f_law.sf(ratio, 11, free))
+    chance = float(fdtrc(11, free, ratio))
     effect = fitted[1:] - fitted[1:].mean()
     top = int(np.argmax(effect))
     reach = float(ndtri(0.5 + level / 2)) * np.sqrt(rest / free / (month == top).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from clvmodel.evaluate.checks import (
     CONCERN,
@@ -42,7 +42,7 @@ def spend_and_frequency(summary: Summary, level: float, seed: int) -> Check:
     found = _pearson(x, y)
     # on the scale of atanh, where it is more nearly normal
     error = float(np.arctanh(np.clip(drawn, -1 + 1e-12, 1 - 1e-12)).std(ddof=1))
-    reach = float(norm.ppf(0.5 + level / 2)) * error
+    reach = float(ndtri(0.5 + level / 2)) * error
     middle = float(np.arctanh(np.clip(found, -1 + 1e-12, 1 - 1e-12)))
     return judged(
         name,

@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.special import betainc, betaincinv, expit, polygamma
 
 Array = NDArray[np.float64]
@@ -62,6 +61,8 @@ class Spending:
 
     def curve(self, c: float, k: Array, room: float, points: Array) -> Curve:
         """Tabulate P(U > exp(y)) given k purchases, for chances down to `room`."""
+        from scipy.interpolate import CubicSpline, PchipInterpolator
+
         p, q, many = self.p, self.q + self.p * c, len(self.p) > 1
         rest = np.exp(points)
         shift = np.log(self.gamma[:, None] * rest + (1 - rest))

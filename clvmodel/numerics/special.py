@@ -28,6 +28,10 @@ _STIRLING = (
 )
 
 
+_SERIES = tuple(1 / k for k in range(21, 1, -2))
+_LARGE = 12.0  # from here on Stirling's series is right to the last digit
+
+
 def log1p_gap(v: Array, one_plus_v: Array | None = None) -> Array:
     """v - log(1 + v) for v > -1, accurate to its last digits also near v = 0.
 
@@ -35,45 +39,65 @@ def log1p_gap(v: Array, one_plus_v: Array | None = None) -> Array:
     """
     v = np.asarray(v, float)
     small = np.abs(v) < 0.25
+    known = 1 + v if one_plus_v is None else one_plus_v
+    if not small.any():
+        return np.asarray(v - np.log(known))
     near = np.where(small, v, 0.0)
     s = near / (2 + near)  # log1p(v) = 2 atanh(s)
     square = s * s
-    tail = np.zeros_like(square)
-    for k in range(21, 1, -2):
-        tail = square * (1 / k + tail)
+    tail = np.zeros(square.shape)
+    for part in _SERIES:
+        tail += part
+        tail *= square
     series = s * near - 2 * s * tail
-    known = 1 + v if one_plus_v is None else one_plus_v
+    if small.all():
+        return np.asarray(series)
     return np.asarray(np.where(small, series, v - np.log(np.where(small, 1.0, known))))
 
 
 def stirling_error(z: Array) -> Array:
     """log Gamma(z) minus Stirling's formula (z - 1/2) log z - z + log(2 pi) / 2, for z > 0."""
     z = np.asarray(z, float)
-    large = np.where(z < 12, 12.0, z)
-    inverse = 1 / large
-    square = inverse * inverse
-    series = np.zeros_like(square)
-    for coefficient in reversed(_STIRLING):
-        series = coefficient + square * series
-    small = np.where(z < 12, z, 12.0)
+    little = z < _LARGE
+    if not little.any():
+        return _stirling_series(z)
+    small = np.where(little, z, _LARGE)
     exact = gammaln(small) - (small - 0.5) * np.log(small) + small - _HALF_LOG_2PI
-    return np.asarray(np.where(z < 12, exact, series * inverse))
+    if little.all():
+        return np.asarray(exact)
+    return np.asarray(np.where(little, exact, _stirling_series(np.where(little, _LARGE, z))))
+
+
+def _stirling_series(z: Array) -> Array:
+    """`stirling_error` for z >= 12."""
+    inverse = 1 / z
+    square = inverse * inverse
+    series = np.full(square.shape, _STIRLING[-1])
+    for coefficient in _STIRLING[-2::-1]:
+        series *= square
+        series += coefficient
+    return np.asarray(series * inverse)
 
 
 def log_rising(z: Array, n: Array) -> Array:
     """log of Gamma(z + n) / Gamma(z), for z > 0 and n >= 0, also where z is huge."""
     z, n = np.asarray(z, float), np.asarray(n, float)
-    large = np.where(z < 12, 12.0, z)
+    little = z < _LARGE
+    if little.all():
+        return np.asarray(gammaln(z + n) - gammaln(z))
+    large = np.where(little, _LARGE, z)
     ratio = n / large
     # (z + n - 1/2) log(z + n) - (z - 1/2) log z - n, with the large parts taken out by hand
     stable = (
         n * np.log(large)
         + (n - 0.5) * np.log1p(ratio)
         - large * log1p_gap(ratio)
-        + stirling_error(large + n)
-        - stirling_error(large)
+        + _stirling_series(large + n)
+        - _stirling_series(large)
     )
-    return np.asarray(np.where(z < 12, gammaln(z + n) - gammaln(z), stable))
+    if not little.any():
+        return np.asarray(stable)
+    return np.asarray(np.where(little, gammaln(z + n) - gammaln(z), stable))
 
 
 def digamma_gap(z: Array, n: Array) -> Array:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet
 
 from clvmodel.errors import ColumnError, FileError
@@ -212,6 +211,8 @@ def zoned_reader(files: Files, used: Sequence[str], columns: Sequence[str] | Non
             )
     if not any(first):
         return None
+    import pyarrow.dataset  # which loads pandas
+
     found = pyarrow.dataset.dataset([str(path) for path in files.paths], format="parquet")
     return found.scanner(columns=None if columns is None else list(columns)).to_reader()
 

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, sync_playwright
-from test_whole_report import NASTY, comparison, orders, parts, source
-
-__all__ = ["comparison", "orders", "parts", "source"]  # fixtures
+from whole import NASTY, source
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -31,9 +29,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def address(source: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path: Path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(source)
+    path.write_text(source())
     return path.as_uri()
 
 

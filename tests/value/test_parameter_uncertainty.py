@@ -41,10 +41,11 @@ def test_quantiles_hold_their_level_on_average(truth, size):
     spend = drawn_spending(fitted.spend, DRAWS, rng)
     gamma = spend.gamma * fitted.spend.model.gamma
     k = np.arange(1.0, 600.0)
-    for row in np.argsort(-summary.frequency)[:: max(size // 8, 1)]:
+    rows = np.argsort(-summary.frequency)[:: max(size // 8, 1)]
+    history = [v[rows, None] for v in (summary.frequency, summary.recency, summary.T)]
+    chances = np.mean([model.pmf(k, 200, *history) for model in models], axis=0)
+    for row, chance in zip(rows, chances, strict=True):
         x, m = summary.frequency[row], summary.monetary_value[row]
-        history = x, summary.recency[row], summary.T[row]
-        chance = np.mean([model.pmf(k, 200, *history) for model in models], axis=0)
         for level in LEVELS:
             name = f"q{level:.2f}"[3:]
             bought = got[f"purchases_q{name}"][row]

@@ -133,7 +133,7 @@ def test_discounting_a_steady_flow():
     """One purchase per day for a year at 10%: (1 - 1/1.1) / log(1.1) years of them."""
     rate = daily_rate(0.1)
     assert np.exp(-365.25 * rate) == pytest.approx(1 / 1.1, rel=1e-15)
-    present = discounted(lambda u: np.array([u]), 365.25, rate)
+    present = discounted(lambda u: np.asarray(u) + np.zeros(1), 365.25, rate)
     assert present == pytest.approx([365.25 * (1 - 1 / 1.1) / np.log(1.1)], rel=1e-12)
 
 
