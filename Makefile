@@ -4,14 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: report test lint types format data clean
+.PHONY: report test programs lint types format data clean
 
 report: $(STAMP)  ## models against formulas on the CDNOW data (23,570 customers)
 	$(BIN)/clvmodel report cdnow --out reports/cdnow
 
-test: lint types  ## lint, types, then every test, doctest and notebook
-	bash scripts/need_programs.sh
+test: $(STAMP)  ## lint, types, then every test, doctest and notebook
+	$(MAKE) --jobs --output-sync lint types programs
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+
+programs:
+	bash scripts/need_programs.sh
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

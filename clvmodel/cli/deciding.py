@@ -10,7 +10,16 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from clvmodel.cli.inputs import AsJson, Input, Margin, Model, Rate, done, reads_orders
+from clvmodel.cli.inputs import (
+    AsJson,
+    Input,
+    Margin,
+    Model,
+    Rate,
+    done,
+    profit,
+    reads_orders,
+)
 from clvmodel.cli.scoring import stored_summary
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.present.workbook import write_workbook
@@ -65,7 +74,7 @@ def segment_command(
     ] = None,
     margin: Annotated[
         float | None,
-        typer.Option(max=1.0, help="Share of revenue that is profit: 0.4 for 40%; default: 1."),
+        typer.Option(callback=profit, help="Share of revenue that is profit; default: 1."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -19,6 +19,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from clvmodel import datasets
+from clvmodel.errors import ParameterError
 from clvmodel.models import PURCHASE_MODELS
 from clvmodel.tables.duckdb_source import read_columns
 from clvmodel.tables.guess import guess_columns
@@ -39,8 +40,17 @@ Purchases = Annotated[
 ]
 Model = Annotated[Path | None, typer.Option(help="Model that `fit` wrote; default: fit.")]
 Rate = Annotated[float, typer.Option(help="Effective annual discount rate.")]
+
+
+def profit(margin: float | None) -> float | None:
+    """Refuse a percentage that was typed as a share."""
+    if margin is not None and margin > 1:
+        raise ParameterError.out_of_range("--margin", margin, "at most 1: 0.4 for 40%")
+    return margin
+
+
 Margin = Annotated[
-    float, typer.Option(max=1.0, help="Share of revenue that is profit: 0.4 for 40%.")
+    float, typer.Option(callback=profit, help="Share of revenue that is profit: 0.4 for 40%.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 

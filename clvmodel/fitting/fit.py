@@ -57,8 +57,9 @@ class Fit(Generic[M]):
     cells: Cells | None = field(default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the data out of a pickle."""
-        return {**self.__dict__, "cells": None}
+        """Leave the data, and draws that are kept, out of a pickle."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "drawn"}
+        return {**kept, "cells": None}
 
     @property
     def covariance(self) -> NDArray[np.float64]:

@@ -24,7 +24,9 @@ from clvmodel.value.outlook import Outlook
 Array = NDArray[np.float64]
 
 LONGEST_YEARS = 100  # longest finite horizon: a longer one is a mistake about the unit
-_MANY, _NARROW = 50_000, 0.2  # customers, and standard errors of log-parameters: see below
+_MANY = 50_000  # customers from which a pass over all of them for every draw costs too much
+_NARROW, _FLAT = 0.2, 0.05  # standard errors of log-parameters: see `parameter_draws`
+_KEPT = 4  # sets of draws that stay with a fit
 DRAWS = 100  # of the parameters, where their uncertainty is asked for; fewer of many customers
 
 
@@ -284,11 +286,22 @@ def drawn_models(fit: Any, n: int, rng: np.random.Generator) -> list[Any]:
 def parameter_draws(fit: Any, n: int, rng: np.random.Generator) -> Array:
     """Draws (n, parameters) from the posterior of a fit.
 
-    Where many customers leave parameters narrow, the normal approximation on the log scale serves:
-    it is then right to a few percent of what little uncertainty there is, without a pass over all
-    cells for every draw.
+    Where standard errors of the logarithms are below 0.05 (0.2 for many customers), the normal
+    approximation on the log scale serves: it is then right to a few percent of what little
+    uncertainty there is, without a pass over all cells for every draw.
+
+    The last few results stay with the fit: reports and tables ask for the same again and again.
     """
-    narrow = np.diag(fit.covariance).max() < _NARROW**2
-    if fit.customers >= _MANY and narrow:
+    error = np.sqrt(np.diag(fit.covariance).max())
+    if error < (_NARROW if fit.customers >= _MANY else _FLAT):
         fit = replace(fit, cells=None)
-    return np.asarray(fit.sample(n, seed=rng).draws)
+    kept = vars(fit).setdefault("drawn", {})
+    asked = n, repr(rng.bit_generator.state)
+    if asked not in kept:
+        draws = np.asarray(fit.sample(n, seed=rng).draws)
+        draws.setflags(write=False)
+        kept[asked] = draws, rng.bit_generator.state
+        if len(kept) > _KEPT:
+            del kept[next(iter(kept))]
+    found, rng.bit_generator.state = kept[asked]
+    return np.asarray(found)
