@@ -84,10 +84,10 @@ def test_silent_where_the_assumption_holds(name, shops):
 
 def test_the_holdout_distribution_holds_at_the_stated_rate(shops):
     found = []
-    for shop in shops[:20]:
+    for shop in shops[:40]:
         model = clv.ValueModel(spend=None).fit(shop)
         found.append(holdout_pit(model, shop, 0.95, 0))
-    assert sum(c.status == "fine" for c in found) >= 16  # of 20 at 95%: fewer by chance 0.3%
+    assert sum(c.status == "fine" for c in found) >= 34
     assert all(c.low <= c.effect <= c.high for c in found)
 
 
