@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
@@ -18,6 +18,7 @@ from clvmodel.tables.summary import Summary
 
 Array = NDArray[np.float64]
 Result = TypeVar("Result")
+Sums = TypeVar("Sums", bound=tuple[Any, ...])
 
 _WAITING = 4_000_000  # cells that may wait to be added up
 
@@ -90,6 +91,11 @@ def over_parts(
     if isinstance(summary, Summary):
         return [function(summary)]
     return summary.over_parts(function)
+
+
+def summed(parts: Sequence[Sums]) -> Sums:
+    """Add up what parts said: named tuples of numbers or arrays, field by field."""
+    return type(parts[0])(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))
 
 
 Known = Callable[[Summary], tuple[Array, Array]]

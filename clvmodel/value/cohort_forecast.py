@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,11 +31,6 @@ class CohortsAhead(NamedTuple):
     active: Array
     repeat: Array
     revenue: Array
-
-    @classmethod
-    def together(cls, parts: Iterable[CohortsAhead]) -> CohortsAhead:
-        """Add up parts."""
-        return cls(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True)

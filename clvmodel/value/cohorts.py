@@ -19,7 +19,7 @@ from clvmodel.errors import DataError, ParameterError
 from clvmodel.models.point import Seed
 from clvmodel.tables.frames import native_frame
 from clvmodel.tables.groups import month_names
-from clvmodel.tables.large import LargeSummary, over_parts
+from clvmodel.tables.large import LargeSummary, over_parts, summed
 from clvmodel.tables.months import Months, month_of
 from clvmodel.tables.purchases import to_day
 from clvmodel.tables.summary import Summary
@@ -192,7 +192,7 @@ def _forecast(
     times = ends / days_in(model.purchases.unit)
     drawn = int(np.random.default_rng(seed).integers(2**63))
     asked = Ahead(model, seen, last, times, len(summary), drawn)
-    return CohortsAhead.together(over_parts(summary, asked))
+    return summed(over_parts(summary, asked))
 
 
 def _fill(table: Array, numbers: Array, on_top: bool, seen: Ints, last: int) -> None:

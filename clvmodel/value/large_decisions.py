@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from clvmodel.errors import DataError, ParameterError
 from clvmodel.tables.frames import native_frame, read_frame
 from clvmodel.tables.labels import below_each_other, where
-from clvmodel.tables.large import LargeSummary
+from clvmodel.tables.large import LargeSummary, summed
 from clvmodel.tables.moves import moves
 from clvmodel.tables.spark_summary import SparkSummary
 from clvmodel.tables.summary import Summary
@@ -108,16 +108,26 @@ class InTiers:
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """Calls a function of a part, and takes an attribute of the result: a table, or sums."""
+class _Sums:
+    """Tells the sums over a part's customers."""
 
     function: Callable[[Summary], Any]
-    name: str
 
     def __call__(self, part: Summary) -> Any:
-        """Return it."""
-        found = getattr(self.function(part), self.name)
-        return read_frame(found)[0] if self.name == "frame" else found
+        return self.function(part).sums
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Makes the rows of a part's customers: all, or those whose column holds a name."""
+
+    function: Callable[[Summary], Any]
+    column: str | None = None
+    name: str = ""
+
+    def __call__(self, part: Summary) -> Any:
+        table = read_frame(self.function(part).frame)[0]
+        return table if self.column is None else where(table, self.column, self.name)
 
 
 @dataclass(frozen=True)
@@ -146,14 +156,14 @@ class _Elsewhere:
         """Spark table of the customers, in no order. Of a summary in a file, write one: `to`."""
         if not isinstance(self.summary, SparkSummary):
             raise DataError("The customers are in a file: write theirs with .to('out.parquet').")
-        return self.summary.map(Attribute(self.function, "frame"))
+        return self.summary.map(_Rows(self.function))
 
     def to(self, out: Any) -> int:
         """Write a row per customer, the `frame`: into CSV or Parquet, from Spark into a folder.
 
         Returns the number of rows. Raises FileError where the output cannot be written.
         """
-        self.summary.map_to(out, Attribute(self.function, "frame"), len(self.summary))
+        self.summary.map_to(out, _Rows(self.function), len(self.summary))
         return len(self.summary)
 
     def _rows(self, column: str, name: str, order: str | None = None) -> Any:
@@ -162,23 +172,11 @@ class _Elsewhere:
             frame = self.frame
             found = frame.where(frame[column] == name)
             return found if order is None else found.orderBy(found[order].desc())
-        found = self.summary.over_parts(_Where(self.function, column, name))
+        found = self.summary.over_parts(_Rows(self.function, column, name))
         return below_each_other(found, order)
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(repr(self))}</pre>"
-
-
-@dataclass(frozen=True)
-class _Where:
-    """Rows of the frame of a part whose column holds a name."""
-
-    function: Callable[[Summary], Any]
-    column: str
-    name: str
-
-    def __call__(self, part: Summary) -> Any:
-        return where(read_frame(self.function(part).frame)[0], self.column, self.name)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -210,8 +208,8 @@ class LargeSegmentation(_Elsewhere):
     @cached_property
     def sums(self) -> SegmentSums:
         """Sums over the customers of each segment."""
-        parts: list[SegmentSums] = self.summary.over_parts(Attribute(self.function, "sums"))
-        return reduce(SegmentSums.plus, parts)
+        parts: list[SegmentSums] = self.summary.over_parts(_Sums(self.function))
+        return summed(parts)
 
     def table(self, quantiles: Sequence[float] = (0.05, 0.95), seed: Any = 0) -> Any:
         """One row per segment: see `Segmentation.table`."""
@@ -260,8 +258,8 @@ class LargeSegmentation(_Elsewhere):
         return native_frame(migration_table(self.rules, moved, share), self.summary.kind)
 
     @property
-    def _names(self) -> Names:
-        return Names(replace(self.function, model=None))
+    def _names(self) -> _Names:
+        return _Names(replace(self.function, model=None))
 
     def customers(self, name: str) -> Any:
         """Rows of the customers of one segment: an Arrow table, or Spark's."""
@@ -275,13 +273,12 @@ class LargeSegmentation(_Elsewhere):
 
 
 @dataclass(frozen=True)
-class Names:
+class _Names:
     """Makes the table of customers and the names of their segments."""
 
     function: Segmenting
 
     def __call__(self, part: Summary) -> Any:
-        """Make it for a part."""
         return read_frame(self.function(part).frame)[0].select(["customer_id", "segment"])
 
 
@@ -335,8 +332,8 @@ class LargeTiering(_Elsewhere):
     @cached_property
     def sums(self) -> TierSums:
         """Sums over the customers of each tier, and of each list."""
-        parts: list[TierSums] = self.summary.over_parts(Attribute(self.function, "sums"))
-        return reduce(TierSums.plus, parts)
+        parts: list[TierSums] = self.summary.over_parts(_Sums(self.function))
+        return summed(parts)
 
     @property
     def table(self) -> Any:

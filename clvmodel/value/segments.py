@@ -35,10 +35,6 @@ class SegmentSums(NamedTuple):
     past_value: Array
     p_purchase: Array
 
-    def plus(self, other: SegmentSums) -> SegmentSums:
-        """Return the sums over both."""
-        return SegmentSums(*(one + more for one, more in zip(self, other, strict=True)))
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:

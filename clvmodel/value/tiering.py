@@ -39,10 +39,6 @@ class TierSums(NamedTuple):
     tiers: Array
     lists: Array
 
-    def plus(self, other: TierSums) -> TierSums:
-        """Return the sums over both."""
-        return TierSums(self.tiers + other.tiers, self.lists + other.lists)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tiering:

@@ -53,10 +53,6 @@ class Added(NamedTuple):
     drawn: Array
     variance: Array
 
-    def plus(self, other: Added) -> Added:
-        """Return what both add."""
-        return Added(*(one + more for one, more in zip(self, other, strict=True)))
-
 
 @dataclass(frozen=True)
 class Question:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,13 @@ from numpy.typing import NDArray
 from clvmodel.errors import ColumnError, ParameterError
 from clvmodel.tables.frames import native_frame
 from clvmodel.tables.groups import COHORT, birth_months, groups, month_names
-from clvmodel.tables.large import LargeSummary, over_parts
+from clvmodel.tables.large import LargeSummary, over_parts, summed
 from clvmodel.tables.summary import Summary
 from clvmodel.units import days_in
 from clvmodel.value.candidates import check_customers, checked_levels
 from clvmodel.value.discounting import daily_rate
 from clvmodel.value.predictions import check_rate, drawn_models, horizon_of, level_name, margins
-from clvmodel.value.total_parts import Added, Draws, Freedom, Question
+from clvmodel.value.total_parts import Draws, Freedom, Question
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -103,7 +102,7 @@ def totals(
         simulate,
         int(rng.integers(2**63)),
     )
-    found = reduce(Added.plus, over_parts(summary, question))
+    found = summed(over_parts(summary, question))
     columns: dict[str, Any] = {"customers": found.customers.astype(np.int64)}
     for i, what in enumerate(("purchases", "value")[: len(found.mean)]):
         drawn = found.drawn[i]
